@@ -1,0 +1,456 @@
+//! [`Block`]: the owner of one run of bytes from C's `malloc` family.
+
+use std::fmt;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
+
+use crate::error::OutOfMemory;
+use crate::touch::{Contents, touch};
+use crate::{allocator, budget, os, residency};
+
+/// One run of bytes from C's `malloc`, all of it resident, freed with C's `free` when dropped.
+///
+/// A block is never empty, and never moves unless [`resize`](Self::resize) moves it.
+///
+/// Its bytes may be uninitialised, as `malloc` leaves them; that is why they are reached through a
+/// pointer, and why [`as_slice`](Self::as_slice) is unsafe.
+pub struct Block {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+/// What [`Block::consume`] made of a foreign block.
+#[derive(Debug)]
+pub struct Consumed {
+    /// The block, now owned.
+    pub block: Block,
+    /// Whether it could not be resized as asked, so that it holds what it held before (at most what
+    /// was asked for).
+    pub resize_failed: bool,
+}
+
+// SAFETY: a block is the only owner of its bytes, and the C allocator's memory may be used and freed
+// in any thread.
+unsafe impl Send for Block {}
+// SAFETY: through `&Block` safe code can read the address and the length only.
+unsafe impl Sync for Block {}
+
+impl Block {
+    /// Allocates `len` bytes with `malloc` and makes them resident.
+    ///
+    /// # Parameters
+    ///
+    /// - `len`: bytes, at least 1.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] if the machine, its container, the set limit or the allocator has not that
+    /// much, or if `len` is 0 or over `isize::MAX`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let block = cmalloc::Block::malloc(4096)?;
+    /// assert_eq!(block.len(), 4096);
+    /// assert!(cmalloc::Block::malloc(0).is_err());
+    /// # Ok::<(), cmalloc::OutOfMemory>(())
+    /// ```
+    #[inline]
+    pub fn malloc(len: usize) -> Result<Self, OutOfMemory> {
+        Self::allocate(len, allocator::malloc)
+    }
+
+    /// Allocates `len` zeroed bytes with `calloc` and makes them resident.
+    ///
+    /// # Errors
+    ///
+    /// As for [`malloc`](Self::malloc).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let block = cmalloc::Block::calloc(100)?;
+    /// // SAFETY: `calloc` initialised every byte.
+    /// assert_eq!(unsafe { block.as_slice() }, [0; 100]);
+    /// # Ok::<(), cmalloc::OutOfMemory>(())
+    /// ```
+    #[inline]
+    pub fn calloc(len: usize) -> Result<Self, OutOfMemory> {
+        Self::allocate(len, allocator::calloc)
+    }
+
+    fn allocate(len: usize, source: fn(usize) -> Option<NonNull<u8>>) -> Result<Self, OutOfMemory> {
+        if len == 0 || len > isize::MAX as usize {
+            return Err(OutOfMemory::Allocator { requested: len });
+        }
+        budget::charge(len)?;
+        let Some(start) = source(len) else {
+            budget::refund(len);
+            return Err(OutOfMemory::Allocator { requested: len });
+        };
+        // From here on the block gives back what it holds, should touching it be refused half-way.
+        let block = Self { start, len };
+        // SAFETY: the block was just made: it has `len` bytes that nobody else knows of.
+        unsafe { touch(start.as_ptr(), len, Contents::Fresh)? };
+        Ok(block)
+    }
+
+    /// Takes over a block that C's `malloc` made, and resizes it to `len` bytes, keeping its
+    /// contents.
+    ///
+    /// If the allocator or the system cannot give that much more, the block is taken over as it is:
+    /// see [`Consumed::resize_failed`].
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] as for [`malloc`](Self::malloc), the block then still being the caller's.
+    ///
+    /// # Safety
+    ///
+    /// `start` must be what `malloc`, `calloc`, `realloc` or `posix_memalign` of this process's C
+    /// library returned (on Windows: of the C runtime that this crate is linked to), not freed, and
+    /// the caller must own it. After `Ok` nobody may use the address but through the block.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ptr::NonNull;
+    ///
+    /// // SAFETY: `malloc` has no precondition.
+    /// let foreign = NonNull::new(unsafe { libc::malloc(3) }).unwrap().cast();
+    /// // SAFETY: `foreign` came from `malloc` and is used by nobody else.
+    /// let consumed = unsafe { cmalloc::Block::consume(foreign, 1000)? };
+    /// assert_eq!(consumed.block.len(), 1000);
+    /// # Ok::<(), cmalloc::OutOfMemory>(())
+    /// ```
+    pub unsafe fn consume(start: NonNull<u8>, len: usize) -> Result<Consumed, OutOfMemory> {
+        if len == 0 || len > isize::MAX as usize {
+            return Err(OutOfMemory::Allocator { requested: len });
+        }
+        // What the block holds may be resident already, what it grows by is not.
+        // SAFETY: the caller vouches for a live block of the C allocator.
+        let held = unsafe { os::usable_size(start) };
+        let kept = held.map_or(len, |held| held.min(len));
+        budget::check(len - held.map_or(0, |held| held.min(len)))?;
+        budget::enter(kept)?;
+        // SAFETY: the caller gives the block up to us; `kept` is at most what it holds. (Where the
+        // system does not tell, `len` is not claimed before `realloc` made room for it: see below.)
+        let mut block = Self { start, len: kept };
+        // SAFETY: the block is ours, and its old address is not used again.
+        if let Some(moved) = unsafe { allocator::realloc(start, len) } {
+            block.start = moved;
+        } else if held.is_none() {
+            // Nobody knows what it holds. Hand it back, rather than claim bytes that may not exist.
+            let _ = block.into_raw();
+            return Err(OutOfMemory::Allocator { requested: len });
+        } else {
+            // The block is ours already: memory that runs out while it is touched is no reason to fail.
+            // SAFETY: the first `kept` bytes are the block's, perhaps being written by C code.
+            let _ = unsafe { touch(start.as_ptr(), kept, Contents::Kept) };
+            return Ok(Consumed { block, resize_failed: true });
+        }
+        let grown = block.grown_in_place(kept, len);
+        // SAFETY: the block holds `len` bytes since `realloc`; the first `kept` have contents.
+        let touched = unsafe { touch(block.start.as_ptr(), kept, Contents::Kept) };
+        if touched.and(grown).is_err() {
+            block.shrink_back(kept);
+            return Ok(Consumed { block, resize_failed: true });
+        }
+        Ok(Consumed { block, resize_failed: false })
+    }
+
+    /// The address of the first byte, aligned as `malloc` aligns.
+    #[inline]
+    #[must_use]
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    /// The number of bytes, as it was asked for.
+    #[inline]
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a block is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The bytes.
+    ///
+    /// # Safety
+    ///
+    /// Every byte must have been initialised, and C code must not write to the block as long as the
+    /// slice lives.
+    #[must_use]
+    pub unsafe fn as_slice(&self) -> &[u8] {
+        // SAFETY: the block owns `len` bytes from `start`; the caller vouches for their contents.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+
+    /// Fills the block with `pattern`, repeated; the last repetition is cut. An empty pattern changes
+    /// nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut block = cmalloc::Block::malloc(5)?;
+    /// block.fill(b"AB");
+    /// // SAFETY: every byte has just been filled.
+    /// assert_eq!(unsafe { block.as_slice() }, b"ABABA");
+    /// # Ok::<(), cmalloc::OutOfMemory>(())
+    /// ```
+    pub fn fill(&mut self, pattern: &[u8]) {
+        // SAFETY: the block owns `len` bytes, and `pattern` is a slice.
+        unsafe { fill(self.start.as_ptr(), self.len, pattern.as_ptr(), pattern.len()) }
+    }
+
+    /// The number of the block's own bytes that lie in resident pages, asked of the system.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::Unsupported`] where the system cannot tell.
+    pub fn resident_bytes(&self) -> io::Result<usize> {
+        // SAFETY: the block's bytes are mapped as long as the block lives.
+        unsafe { residency::resident_bytes(self.start.as_ptr(), self.len) }
+    }
+
+    /// Resizes the block with `realloc`, which may move it. The contents are kept up to the smaller
+    /// length, new bytes are made resident and hold anything.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] as for [`malloc`](Self::malloc); length and contents are then as before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut block = cmalloc::Block::calloc(10)?;
+    /// block.resize(20)?;
+    /// // SAFETY: only the bytes that were initialised are looked at.
+    /// assert_eq!(unsafe { std::slice::from_raw_parts(block.as_ptr(), 10) }, [0; 10]);
+    /// # Ok::<(), cmalloc::OutOfMemory>(())
+    /// ```
+    pub fn resize(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        if len == 0 || len > isize::MAX as usize {
+            return Err(OutOfMemory::Allocator { requested: len });
+        }
+        let old = self.len;
+        if len > old {
+            budget::check(len - old)?;
+        }
+        // SAFETY: the block owns `start`, and `&mut self` says that nobody holds on to the old address.
+        let Some(start) = (unsafe { allocator::realloc(self.start, len) }) else {
+            return Err(OutOfMemory::Allocator { requested: len });
+        };
+        self.start = start;
+        if len < old {
+            self.len = len;
+            budget::refund(old - len);
+            return Ok(());
+        }
+        self.grown_in_place(old, len).inspect_err(|_| self.shrink_back(old))
+    }
+
+    /// Gives the block away: it must now be freed with C's `free`, by whoever gets the address.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let address = cmalloc::Block::malloc(10)?.into_raw();
+    /// // SAFETY: the block came from C's `malloc`, and is nobody else's any more.
+    /// unsafe { libc::free(address.as_ptr().cast()) };
+    /// # Ok::<(), cmalloc::OutOfMemory>(())
+    /// ```
+    #[must_use = "the block leaks unless it is freed"]
+    pub fn into_raw(self) -> NonNull<u8> {
+        let block = ManuallyDrop::new(self);
+        budget::refund(block.len);
+        block.start
+    }
+
+    /// Enters the bytes from `old` to `len` into the books and makes them resident. The allocator
+    /// gave them already. On an error `self.len` is still `old`, or what was charged.
+    fn grown_in_place(&mut self, old: usize, len: usize) -> Result<(), OutOfMemory> {
+        if len == old {
+            return Ok(());
+        }
+        budget::charge(len - old)?;
+        self.len = len;
+        // SAFETY: the allocator gave the block `len` bytes; those from `old` on were never handed out.
+        unsafe { touch(self.start.as_ptr().add(old), len - old, Contents::Fresh) }
+    }
+
+    /// Takes back what [`grown_in_place`](Self::grown_in_place) could not make resident.
+    fn shrink_back(&mut self, len: usize) {
+        // SAFETY: the block owns `start` and is only held by us.
+        if let Some(start) = unsafe { allocator::realloc(self.start, len) } {
+            self.start = start;
+        }
+        // Should the allocator have refused to shrink, then the block holds more than it says.
+        budget::refund(self.len - len);
+        self.len = len;
+    }
+}
+
+impl Drop for Block {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the block is the only owner of `start`, and this is its end.
+        unsafe { allocator::free(self.start) };
+        budget::refund(self.len);
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Block").field("start", &self.start).field("len", &self.len).finish()
+    }
+}
+
+/// Repeats `pattern` over `len` bytes from `start`; the last repetition is cut.
+///
+/// # Safety
+///
+/// `start` must be valid for writes of `len` bytes, `pattern` for reads of `pattern_len`; they may
+/// overlap.
+pub(crate) unsafe fn fill(start: *mut u8, len: usize, pattern: *const u8, pattern_len: usize) {
+    /// What is copied at once: half of a second-level cache, from where copying is fastest.
+    const SOURCE: usize = 128 << 10;
+
+    if pattern_len == 1 {
+        // SAFETY: both are valid as the caller says.
+        unsafe { start.write_bytes(*pattern, len) };
+        return;
+    }
+    let mut filled = pattern_len.min(len);
+    // SAFETY: `filled` is at most either length.
+    unsafe { ptr::copy(pattern, start, filled) };
+    if filled == 0 {
+        return;
+    }
+    // The run doubles itself until the source is large enough. It always starts at `start` and is a
+    // multiple of the pattern long, so that each copy continues the pattern.
+    let mut source = filled;
+    while filled < len {
+        let count = source.min(len - filled);
+        // SAFETY: the source is filled, the target begins behind it and ends at `len` at the latest.
+        unsafe { ptr::copy_nonoverlapping(start, start.add(filled), count) };
+        filled += count;
+        if source < SOURCE {
+            source = filled;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fill_is_the_pattern_at_every_length() {
+        for pattern_len in [1, 2, 3, 7, 4096] {
+            let pattern: Vec<u8> = (0..pattern_len).map(|index| (index % 251) as u8 + 1).collect();
+            let lengths: &[usize] = if cfg!(miri) { &[1, 5, 300] } else { &[1, 2, 3, 5, 4095, 4097, 700_001] };
+            for len in lengths {
+                let mut block = Block::malloc(*len).unwrap();
+                block.fill(&pattern);
+                // SAFETY: every byte has just been filled.
+                let bytes = unsafe { block.as_slice() };
+                let expected = pattern.iter().cycle();
+                assert!(bytes.iter().zip(expected).all(|(a, b)| a == b), "{pattern_len} over {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_pattern_changes_nothing() {
+        let mut block = Block::calloc(10).unwrap();
+        block.fill(b"");
+        // SAFETY: `calloc` initialised every byte.
+        assert_eq!(unsafe { block.as_slice() }, [0; 10]);
+    }
+
+    #[test]
+    fn resize_keeps_the_contents() {
+        let mut block = Block::malloc(100).unwrap();
+        block.fill(b"0123456789");
+        for len in [1000, 70_000, 10] {
+            block.resize(len).unwrap();
+            assert_eq!(block.len(), len);
+            // SAFETY: the first ten bytes were filled and are kept.
+            assert_eq!(unsafe { std::slice::from_raw_parts(block.as_ptr(), 10) }, b"0123456789");
+        }
+    }
+
+    #[test]
+    fn a_refused_resize_changes_nothing() {
+        let mut block = Block::calloc(10).unwrap();
+        let address = block.as_ptr();
+        for len in [0, isize::MAX as usize, usize::MAX] {
+            assert!(block.resize(len).is_err());
+            assert_eq!((block.as_ptr(), block.len()), (address, 10));
+        }
+    }
+
+    #[test]
+    fn lengths_that_no_block_can_have_are_refused() {
+        for len in [0, isize::MAX as usize + 1, usize::MAX] {
+            assert_eq!(Block::malloc(len).unwrap_err(), OutOfMemory::Allocator { requested: len });
+            assert_eq!(Block::calloc(len).unwrap_err(), OutOfMemory::Allocator { requested: len });
+        }
+    }
+
+    #[test]
+    fn a_block_crosses_threads() {
+        let mut block = Block::calloc(64).unwrap();
+        let block = std::thread::spawn(move || {
+            block.fill(b"x");
+            block
+        });
+        let block = block.join().unwrap();
+        // SAFETY: every byte has been filled.
+        assert_eq!(unsafe { block.as_slice() }, [b'x'; 64]);
+    }
+
+    #[test]
+    #[cfg(not(miri))]
+    fn consume_keeps_the_contents_and_grows() {
+        // SAFETY: `malloc` has no precondition; three bytes are written to a block of three.
+        let foreign = unsafe {
+            let foreign = NonNull::new(libc::malloc(3)).unwrap().cast::<u8>();
+            foreign.as_ptr().copy_from_nonoverlapping(b"abc".as_ptr(), 3);
+            foreign
+        };
+        // SAFETY: `foreign` is a live block of `malloc` that only this test knows.
+        let Consumed { block, resize_failed } = unsafe { Block::consume(foreign, 1 << 20).unwrap() };
+        assert!(!resize_failed);
+        assert_eq!(block.len(), 1 << 20);
+        // SAFETY: the first three bytes were initialised.
+        assert_eq!(unsafe { std::slice::from_raw_parts(block.as_ptr(), 3) }, b"abc");
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn every_byte_is_resident_whatever_the_size() {
+        let page = os::page_size();
+        for len in [1, page - 1, page, page + 1, 65_535, 65_536, 300_001, 1 << 20, 40 << 20] {
+            assert_eq!(Block::malloc(len).unwrap().resident_bytes().unwrap(), len, "malloc({len})");
+            assert_eq!(Block::calloc(len).unwrap().resident_bytes().unwrap(), len, "calloc({len})");
+            let mut block = Block::malloc(1).unwrap();
+            block.resize(len).unwrap();
+            assert_eq!(block.resident_bytes().unwrap(), len, "resize({len})");
+        }
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn untouched_memory_is_not_resident() {
+        let len = 40 << 20;
+        let lazy = allocator::calloc(len).unwrap();
+        // SAFETY: a mapped block of `len` bytes, freed once.
+        let resident = unsafe { residency::resident_bytes(lazy.as_ptr(), len).unwrap() };
+        // SAFETY: likewise.
+        unsafe { allocator::free(lazy) };
+        assert!(resident < len / 100, "{resident} of {len} bytes that nobody touched");
+    }
+}

@@ -1,0 +1,221 @@
+//! The budget: how much memory is there, and the refusal when a request does not fit.
+//!
+//! Touching every page of a block that is too large does not fail: the system kills the process.
+//! So the memory that is left is looked up first. The lookup reads a few files (some 50 µs), which
+//! a small request must not pay: each thread gets an allowance with every lookup, and spends it.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::OutOfMemory;
+use crate::os;
+
+/// What must be left to the rest of the process besides a request of at least this size. Smaller
+/// requests leave as much as they take.
+const RESERVE: usize = 32 << 20;
+
+/// Requests from here on are always looked up, and are populated in steps. The C libraries map such
+/// blocks anew each time, so that touching them costs far more than the lookup.
+const LARGE: usize = 32 << 20;
+
+/// The smallest step in which a large block is populated: what is touched between two lookups.
+const STEP: usize = 8 << 20;
+
+/// The most that a thread may take without a lookup.
+const ALLOWANCE: usize = 64 << 20;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+thread_local! {
+    static SPENDING: Spending = const { Spending { granted: Cell::new(0), left: Cell::new(0) } };
+}
+
+/// A thread's allowance.
+struct Spending {
+    /// What the last lookup granted.
+    granted: Cell<usize>,
+    /// What is left of it.
+    left: Cell<usize>,
+}
+
+/// What the process's blocks use, and what is left. In bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The length of all live blocks.
+    pub live: usize,
+    /// The highest that `live` ever was.
+    pub peak: usize,
+    /// The limit set with [`set_memory_limit`].
+    pub limit: Option<usize>,
+    /// What can still be made resident: of the machine and of every container above the process the
+    /// least. `None` where the system does not tell.
+    pub available: Option<u64>,
+}
+
+/// Looks up what the process's blocks use and what is left.
+///
+/// # Examples
+///
+/// ```
+/// let before = cmalloc::budget().live;
+/// let block = cmalloc::Block::malloc(1000)?;
+/// assert_eq!(cmalloc::budget().live, before + 1000);
+/// # Ok::<(), cmalloc::OutOfMemory>(())
+/// ```
+#[must_use]
+pub fn budget() -> Budget {
+    Budget {
+        live: LIVE.load(Ordering::Relaxed),
+        peak: PEAK.load(Ordering::Relaxed),
+        limit: Some(LIMIT.load(Ordering::Relaxed)).filter(|limit| *limit != usize::MAX),
+        available: os::available_memory(),
+    }
+}
+
+/// Limits what all live blocks of the process may hold together; `None` lifts the limit.
+///
+/// Blocks that exist already stay, even if they hold more.
+pub fn set_memory_limit(limit: Option<usize>) {
+    LIMIT.store(limit.unwrap_or(usize::MAX), Ordering::Relaxed);
+}
+
+/// Enters `len` bytes into the books, or refuses them. Touches nothing.
+#[inline]
+pub(crate) fn charge(len: usize) -> Result<(), OutOfMemory> {
+    enter(len)?;
+    let fits = SPENDING.with(|spending| {
+        if len < LARGE && len <= spending.left.get() {
+            spending.left.set(spending.left.get() - len);
+            return Ok(());
+        }
+        spending.look_up(len)
+    });
+    if fits.is_err() {
+        LIVE.fetch_sub(len, Ordering::Relaxed);
+    }
+    fits
+}
+
+/// Enters `len` bytes that are resident already into the books; only the set limit can refuse them.
+pub(crate) fn enter(len: usize) -> Result<(), OutOfMemory> {
+    let live = LIVE.fetch_add(len, Ordering::Relaxed);
+    let total = live.saturating_add(len);
+    let limit = LIMIT.load(Ordering::Relaxed);
+    if total > limit {
+        LIVE.fetch_sub(len, Ordering::Relaxed);
+        return Err(OutOfMemory::Limit { requested: len, live, limit });
+    }
+    if total > PEAK.load(Ordering::Relaxed) {
+        PEAK.fetch_max(total, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Takes `len` bytes out of the books.
+#[inline]
+pub(crate) fn refund(len: usize) {
+    LIVE.fetch_sub(len, Ordering::Relaxed);
+    SPENDING.with(|spending| {
+        spending.left.set(spending.left.get().saturating_add(len).min(spending.granted.get()));
+    });
+}
+
+/// Whether `len` more bytes would be refused now; nothing is entered.
+pub(crate) fn check(len: usize) -> Result<(), OutOfMemory> {
+    let live = LIVE.load(Ordering::Relaxed);
+    let limit = LIMIT.load(Ordering::Relaxed);
+    if live.saturating_add(len) > limit {
+        return Err(OutOfMemory::Limit { requested: len, live, limit });
+    }
+    os::available_memory().map_or(Ok(()), |available| fits(len, available, len.min(RESERVE)))
+}
+
+/// How much of a block of `len` bytes, of which `done` are touched, may be touched before the next
+/// lookup.
+#[inline]
+pub(crate) fn step(len: usize, done: usize) -> Result<usize, OutOfMemory> {
+    let remaining = len - done;
+    if len < LARGE {
+        return Ok(remaining);
+    }
+    let Some(available) = os::available_memory() else { return Ok(remaining) };
+    fits(remaining, available, RESERVE)?;
+    Ok(remaining.min(STEP.max(share(available - RESERVE as u64))))
+}
+
+impl Spending {
+    #[cold]
+    fn look_up(&self, len: usize) -> Result<(), OutOfMemory> {
+        let Some(available) = os::available_memory() else {
+            self.grant(usize::MAX);
+            return Ok(());
+        };
+        fits(len, available, len.min(RESERVE))?;
+        self.grant(share((available - len as u64).saturating_sub(RESERVE as u64)).min(ALLOWANCE));
+        Ok(())
+    }
+
+    fn grant(&self, bytes: usize) {
+        self.granted.set(bytes);
+        self.left.set(bytes);
+    }
+}
+
+/// The part of what is left that one thread takes without another look.
+fn share(available: u64) -> usize {
+    usize::try_from(available / 8).unwrap_or(usize::MAX)
+}
+
+fn fits(requested: usize, available: u64, reserve: usize) -> Result<(), OutOfMemory> {
+    if available < requested as u64 + reserve as u64 {
+        return Err(OutOfMemory::Machine { requested, available, reserve });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_must_leave_the_reserve() {
+        assert_eq!(fits(100, 132, 32), Ok(()));
+        assert_eq!(fits(100, 131, 32), Err(OutOfMemory::Machine { requested: 100, available: 131, reserve: 32 }));
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "the memory that is left is unknown there")]
+    fn a_refused_request_leaves_the_books_as_they_were() {
+        let spent = SPENDING.with(|spending| spending.left.get());
+        assert!(matches!(charge(isize::MAX as usize), Err(OutOfMemory::Machine { .. })));
+        assert_eq!(SPENDING.with(|spending| spending.left.get()), spent);
+    }
+
+    #[test]
+    fn refunds_never_raise_the_allowance_over_its_grant() {
+        let spending = Spending { granted: Cell::new(0), left: Cell::new(0) };
+        spending.grant(100);
+        spending.left.set(40);
+        SPENDING.with(|mine| {
+            mine.grant(100);
+            mine.left.set(40);
+        });
+        LIVE.fetch_add(1000, Ordering::Relaxed);
+        refund(1000);
+        assert_eq!(SPENDING.with(|mine| mine.left.get()), 100);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "the memory that is left is unknown there")]
+    fn a_large_block_is_touched_in_steps_and_a_small_one_in_one() {
+        assert_eq!(step(LARGE - 1, 0), Ok(LARGE - 1));
+        let available = os::available_memory().expect("known here");
+        let huge = usize::try_from(available).unwrap() - 2 * RESERVE;
+        let first = step(huge, 0).expect("fits");
+        assert!(first < huge && first >= STEP, "{first} of {huge}");
+        assert_eq!(step(huge, huge - 1), Ok(1), "the last step of a large block is looked up, and fits");
+        assert!(step(usize::try_from(available).unwrap(), 0).is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! Why memory was refused.
+
+use std::fmt;
+
+/// Why a block was refused. Every number is in bytes.
+///
+/// Nothing was changed by the call that returned it: no page was touched, or what was touched has
+/// been given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutOfMemory {
+    /// The C allocator returned `NULL`: an address-space limit (`ulimit -v`), exhausted address
+    /// space, or a length that no block can have.
+    Allocator {
+        /// What was asked of the allocator.
+        requested: usize,
+    },
+    /// The machine, or a container above the process, has not that much left.
+    Machine {
+        /// What was still to be made resident.
+        requested: usize,
+        /// What the system can give, from [`Budget::available`](crate::Budget::available).
+        available: u64,
+        /// What is left to the rest of the process on top of the request.
+        reserve: usize,
+    },
+    /// The limit set with [`set_memory_limit`](crate::set_memory_limit) would be passed.
+    Limit {
+        /// What was asked for.
+        requested: usize,
+        /// What live blocks hold already.
+        live: usize,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allocator { requested } => write!(
+                out,
+                "cannot allocate {requested} bytes: the C allocator returned NULL. \
+                 Ask for less, or raise the process's address-space limit"
+            ),
+            Self::Machine { requested, available, reserve } => write!(
+                out,
+                "cannot make {requested} bytes resident: the machine and its container have {available} bytes left, \
+                 of which {reserve} are kept for the rest of the process. \
+                 Free blocks, ask for less, or raise the container's memory limit"
+            ),
+            Self::Limit { requested, live, limit } => write!(
+                out,
+                "cannot allocate {requested} bytes: {live} of the set limit of {limit} bytes are in use. \
+                 Free blocks, ask for less, or raise the memory limit"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OutOfMemory {}

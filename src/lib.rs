@@ -1,0 +1,54 @@
+//! Blocks of C memory that are resident the moment you get them.
+//!
+//! A [`Block`] owns one run of bytes from C's `malloc` family. Before it is handed out every page of
+//! it is touched, so that the first use pays no page fault; when it is dropped it is given back with
+//! C's `free`, once. C code may take it over ([`Block::into_raw`]), and a block that C code made can
+//! be adopted ([`Block::consume`]).
+//!
+//! A request that the machine, its container or the process's own limit cannot serve is an
+//! [`OutOfMemory`] value, decided *before* a page is touched: eager touching would otherwise meet
+//! the system's out-of-memory killer, which gives no error to handle.
+//!
+//! # Examples
+//!
+//! ```
+//! use cmalloc::Block;
+//!
+//! let mut block = Block::malloc(1 << 20)?;
+//! # #[cfg(all(target_os = "linux", not(miri)))]
+//! assert_eq!(block.resident_bytes().unwrap(), block.len());
+//! block.fill(b"AB");
+//! block.resize(1 << 16)?;
+//! assert_eq!(block.len(), 1 << 16);
+//! # Ok::<(), cmalloc::OutOfMemory>(())
+//! ```
+//!
+//! # Features
+//!
+//! - `napi`: the Node-API binding, which the npm package is built from. Off by default; the crate
+//!   then depends on `libc` alone.
+//!
+//! # Platforms
+//!
+//! | platform | touching | residency | memory left |
+//! |---|---|---|---|
+//! | Linux | `MADV_POPULATE_WRITE`, else a write to each page | `mincore` | `MemAvailable` and every cgroup (v1, v2) above the process |
+//! | macOS | a write to each page | `mincore` | `host_statistics64` |
+//! | Windows | a write to each page | `QueryWorkingSetEx` | `GlobalMemoryStatusEx` |
+//! | FreeBSD | a write to each page | `mincore` | `sysctl vm.stats` |
+//! | others | a write to each page | [`std::io::ErrorKind::Unsupported`] | unknown: only the allocator and the set limit refuse |
+
+mod allocator;
+mod block;
+mod budget;
+mod error;
+#[cfg(feature = "napi")]
+mod napi;
+mod os;
+mod residency;
+mod touch;
+
+pub use block::{Block, Consumed};
+pub use budget::{Budget, budget, set_memory_limit};
+pub use error::OutOfMemory;
+pub use os::page_size;

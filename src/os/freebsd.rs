@@ -1,0 +1,42 @@
+//! FreeBSD.
+
+use std::ffi::CStr;
+use std::mem;
+use std::ptr::{self, NonNull};
+
+pub(crate) use super::unix::{page_size, resident_pages};
+
+/// There is no call that populates a range: every page is written to.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn populate(_start: *mut u8, _len: usize) -> bool {
+    false
+}
+
+/// What a block of the C allocator holds.
+///
+/// # Safety
+///
+/// `block` must be a live block of the C allocator.
+pub(crate) unsafe fn usable_size(block: NonNull<u8>) -> Option<usize> {
+    // SAFETY: passed on from the caller.
+    Some(unsafe { libc::malloc_usable_size(block.as_ptr().cast()) })
+}
+
+/// Free and inactive pages.
+pub(crate) fn available_memory() -> Option<u64> {
+    let free = count(c"vm.stats.vm.v_free_count")?;
+    let inactive = count(c"vm.stats.vm.v_inactive_count")?;
+    Some((u64::from(free) + u64::from(inactive)) * page_size() as u64)
+}
+
+fn count(name: &CStr) -> Option<u32> {
+    let mut value = 0u32;
+    let mut size = mem::size_of::<u32>();
+    // SAFETY: `value` has room for the `size` bytes that are asked for, and nothing is set.
+    let answer =
+        unsafe { libc::sysctlbyname(name.as_ptr(), (&raw mut value).cast(), &raw mut size, ptr::null(), 0) };
+    (answer == 0 && size == mem::size_of::<u32>()).then_some(value)
+}

@@ -1,0 +1,46 @@
+//! Systems about which little is known: memory is touched by writing to it, and only the allocator
+//! and the set limit refuse.
+
+use std::io;
+use std::ptr::NonNull;
+
+#[cfg(all(unix, not(miri)))]
+pub(crate) use super::unix::page_size;
+
+/// A page size that is right or too small: touching more often than needed does no harm.
+#[cfg(any(miri, not(unix)))]
+pub(crate) fn page_size() -> usize {
+    4096
+}
+
+/// No call that populates a range is known: every page is written to.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn populate(_start: *mut u8, _len: usize) -> bool {
+    false
+}
+
+/// Unknown.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn resident_pages(_start: *const u8, _states: &mut [bool]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Unknown.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn usable_size(_block: NonNull<u8>) -> Option<usize> {
+    None
+}
+
+/// Unknown.
+pub(crate) fn available_memory() -> Option<u64> {
+    None
+}

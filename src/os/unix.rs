@@ -1,0 +1,36 @@
+//! What the Unix systems have in common.
+
+use std::io;
+
+/// `sysconf(_SC_PAGESIZE)`.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: `sysconf` has no precondition.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096)
+}
+
+/// `mincore`: which of the pages from `start` on are resident.
+///
+/// # Safety
+///
+/// `start` must be page-aligned, and each of the `states.len()` pages mapped.
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "freebsd"))]
+pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io::Result<()> {
+    /// How many pages are asked about in one call.
+    const CHUNK: usize = 1024;
+    let page = crate::os::page_size();
+    let mut vector = [0u8; CHUNK];
+    for (index, states) in states.chunks_mut(CHUNK).enumerate() {
+        // SAFETY: the chunk's pages are among those that the caller vouches for.
+        let chunk = unsafe { start.add(index * CHUNK * page) };
+        // SAFETY: the pages are mapped, and the vector has room for a byte each.
+        let answer = unsafe { libc::mincore(chunk.cast_mut().cast(), states.len() * page, vector.as_mut_ptr().cast()) };
+        if answer != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        for (state, byte) in states.iter_mut().zip(vector) {
+            *state = byte & 1 != 0;
+        }
+    }
+    Ok(())
+}

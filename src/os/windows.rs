@@ -1,0 +1,83 @@
+//! Windows.
+
+use std::io;
+use std::mem;
+use std::ptr::NonNull;
+
+use windows_sys::Win32::System::ProcessStatus::{K32QueryWorkingSetEx, PSAPI_WORKING_SET_EX_INFORMATION};
+use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, GlobalMemoryStatusEx, MEMORYSTATUSEX, SYSTEM_INFO};
+use windows_sys::Win32::System::Threading::GetCurrentProcess;
+
+unsafe extern "C" {
+    /// Of the C runtime that this crate is linked to, like `malloc` itself.
+    fn _msize(block: *mut libc::c_void) -> usize;
+}
+
+/// `GetSystemInfo`.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: the structure holds integers and pointers, for which zero is a value.
+    let mut info: SYSTEM_INFO = unsafe { mem::zeroed() };
+    // SAFETY: `info` is a structure to write to.
+    unsafe { GetSystemInfo(&raw mut info) };
+    info.dwPageSize as usize
+}
+
+/// `PrefetchVirtualMemory` brings pages in without making them writable ones of the working set:
+/// every page is written to.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn populate(_start: *mut u8, _len: usize) -> bool {
+    false
+}
+
+/// `QueryWorkingSetEx`: which of the pages from `start` on are in the working set.
+///
+/// # Safety
+///
+/// `start` must be page-aligned.
+pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io::Result<()> {
+    const CHUNK: usize = 256;
+    const VALID: usize = 1;
+    let page = crate::os::page_size();
+    for (chunk, states) in states.chunks_mut(CHUNK).enumerate() {
+        // SAFETY: the structure holds a pointer and an integer, for which zero is a value.
+        let mut pages: [PSAPI_WORKING_SET_EX_INFORMATION; CHUNK] = unsafe { mem::zeroed() };
+        for (index, information) in pages[..states.len()].iter_mut().enumerate() {
+            information.VirtualAddress = start.wrapping_add((chunk * CHUNK + index) * page).cast_mut().cast();
+        }
+        let size = u32::try_from(mem::size_of_val(&pages[..states.len()])).unwrap_or(u32::MAX);
+        // SAFETY: the pseudo handle is always valid, and `size` is what the entries take.
+        if unsafe { K32QueryWorkingSetEx(GetCurrentProcess(), pages.as_mut_ptr().cast(), size) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        for (state, information) in states.iter_mut().zip(&pages) {
+            // SAFETY: the call filled the union, whose members are views of the same bits.
+            *state = unsafe { information.VirtualAttributes.Flags } & VALID != 0;
+        }
+    }
+    Ok(())
+}
+
+/// What a block of the C runtime holds.
+///
+/// # Safety
+///
+/// `block` must be a live block of the C runtime that this crate is linked to.
+pub(crate) unsafe fn usable_size(block: NonNull<u8>) -> Option<usize> {
+    // SAFETY: passed on from the caller.
+    Some(unsafe { _msize(block.as_ptr().cast()) })
+}
+
+/// Physical memory that is free, or what can still be committed, whichever is less.
+pub(crate) fn available_memory() -> Option<u64> {
+    // SAFETY: the structure holds integers only, for which zero is a value.
+    let mut status: MEMORYSTATUSEX = unsafe { mem::zeroed() };
+    status.dwLength = u32::try_from(mem::size_of::<MEMORYSTATUSEX>()).ok()?;
+    // SAFETY: the structure says how long it is.
+    if unsafe { GlobalMemoryStatusEx(&raw mut status) } == 0 {
+        return None;
+    }
+    Some(status.ullAvailPhys.min(status.ullAvailPageFile))
+}

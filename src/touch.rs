@@ -1,0 +1,149 @@
+//! Touching: putting every page of a run of bytes into physical memory.
+//!
+//! A fresh page of anonymous memory is only a promise. A write to it makes the kernel keep the
+//! promise; where the kernel offers to populate a whole range in one call, that is used instead.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::error::OutOfMemory;
+use crate::{budget, os};
+
+/// From here on a call into the kernel costs less than a page fault for each page.
+const POPULATE_FROM: usize = 64 << 10;
+
+/// What the bytes hold before they are touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contents {
+    /// Nothing that matters, or zeros: a zero may be written anywhere.
+    Fresh,
+    /// Bytes that must stay as they are, while C code may be writing to them.
+    Kept,
+}
+
+/// Makes `len` bytes from `start` resident, the partial pages at both ends included.
+///
+/// Large runs are populated in steps; before each of them the memory that is left is asked for
+/// anew. On an error a part of the run may be resident; no contents have changed.
+///
+/// # Safety
+///
+/// The bytes must be one live, writable allocation owned by the caller. With [`Contents::Fresh`]
+/// nobody else may access them during the call.
+pub(crate) unsafe fn touch(start: *mut u8, len: usize, contents: Contents) -> Result<(), OutOfMemory> {
+    let mut done = 0;
+    while done < len {
+        let step = budget::step(len, done)?;
+        // SAFETY: `done + step <= len`, so the step lies in the caller's allocation.
+        unsafe { touch_step(start.add(done), step, contents) };
+        done += step;
+    }
+    Ok(())
+}
+
+/// # Safety
+///
+/// As for [`touch`].
+unsafe fn touch_step(start: *mut u8, len: usize, contents: Contents) {
+    let page = os::page_size();
+    if len >= POPULATE_FROM {
+        // The kernel populates whole pages only: those at the ends, which the block shares with its
+        // neighbours, are touched by hand.
+        let head = start.align_offset(page).min(len);
+        let whole = (len - head) / page * page;
+        // SAFETY: `head + whole <= len`: both lie in the caller's allocation, and `start + head` is
+        // page-aligned.
+        if unsafe { os::populate(start.add(head), whole) } {
+            // SAFETY: likewise inside the caller's allocation.
+            unsafe {
+                touch_pages(start, head, page, contents);
+                touch_pages(start.add(head + whole), len - head - whole, page, contents);
+            }
+            return;
+        }
+    }
+    // SAFETY: passed on from the caller.
+    unsafe { touch_pages(start, len, page, contents) };
+}
+
+/// Writes to one byte of each page that the run lies in.
+///
+/// # Safety
+///
+/// As for [`touch`].
+unsafe fn touch_pages(start: *mut u8, len: usize, page: usize, contents: Contents) {
+    if len == 0 {
+        return;
+    }
+    let to_boundary = page - start.addr() % page;
+    let mut offset = 0;
+    let mut next = to_boundary;
+    while offset < len {
+        // SAFETY: `offset < len`, so the byte is the caller's.
+        unsafe { touch_byte(start.add(offset), contents) };
+        offset = next;
+        next += page;
+    }
+}
+
+/// # Safety
+///
+/// `byte` must be writable memory of the caller's allocation; for [`Contents::Fresh`] of nobody
+/// else's concern.
+#[inline]
+unsafe fn touch_byte(byte: *mut u8, contents: Contents) {
+    match contents {
+        // SAFETY: nobody else looks at the byte and its value does not matter. Volatile, because the
+        // optimiser knows what `malloc` is and drops stores that nobody reads.
+        Contents::Fresh => unsafe { byte.write_volatile(0) },
+        Contents::Kept => {
+            // A read-modify-write that the optimiser cannot drop (it drops `fetch_or(0)`) and that
+            // cannot undo a concurrent write, as `*byte = *byte` would.
+            // SAFETY: the byte is valid for writes, and any alignment is right for one byte. C code
+            // that writes at the same time races with an atomic access only.
+            let byte = unsafe { AtomicU8::from_ptr(byte) };
+            let _ = byte.compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::allocator;
+
+    /// Every page of a run is touched, wherever the run starts and ends in its pages: seen by the
+    /// addresses that `touch_pages` writes a zero to.
+    #[test]
+    fn touch_pages_writes_once_to_every_page_and_nowhere_else() {
+        let page = 64;
+        for misalignment in [0, 1, 63] {
+            for len in [1, 2, 63, 64, 65, 128, 200] {
+                let mut memory = vec![0xffu8; page * 8];
+                let base = memory.as_ptr().align_offset(page);
+                let start = base + misalignment;
+                // SAFETY: at most 63 + 63 + 200 bytes into a vector of 512, nobody else looks at it.
+                unsafe { touch_pages(memory.as_mut_ptr().add(start), len, page, Contents::Fresh) };
+                let first_page = start / page * page;
+                for (index, byte) in memory.iter().enumerate() {
+                    let in_run = index >= start && index < start + len;
+                    // Page boundaries are counted from the aligned base.
+                    let expected = in_run && (index == start || (index - base) % page == 0);
+                    assert_eq!(*byte == 0, expected, "byte {index} of a run of {len} from {start} ({first_page})");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn kept_contents_stay() {
+        let len = 5 * os::page_size() + 3;
+        let block = allocator::malloc(len).expect("five pages");
+        // SAFETY: `block` has `len` bytes, is used by this test alone, and is freed once at the end.
+        unsafe {
+            block.as_ptr().write_bytes(7, len);
+            touch(block.as_ptr(), len, Contents::Kept).expect("five pages fit");
+            assert!(std::slice::from_raw_parts(block.as_ptr(), len).iter().all(|byte| *byte == 7));
+            allocator::free(block);
+        }
+    }
+}
