@@ -128,11 +128,11 @@ impl Block {
         if len == 0 || len > isize::MAX as usize {
             return Err(OutOfMemory::Allocator { requested: len });
         }
-        // What the block holds may be resident already, what it grows by is not.
         // SAFETY: the caller vouches for a live block of the C allocator.
+        unsafe { Self::check_consume(start, len)? };
+        // SAFETY: likewise.
         let held = unsafe { os::usable_size(start) };
         let kept = held.map_or(len, |held| held.min(len));
-        budget::check(len - held.map_or(0, |held| held.min(len)))?;
         budget::enter(kept)?;
         // SAFETY: the caller gives the block up to us; `kept` is at most what it holds. (Where the
         // system does not tell, `len` is not claimed before `realloc` made room for it: see below.)
@@ -158,6 +158,26 @@ impl Block {
             return Ok(Consumed { block, resize_failed: true });
         }
         Ok(Consumed { block, resize_failed: false })
+    }
+
+    /// Whether [`consume`](Self::consume) would be refused now.
+    ///
+    /// # Errors
+    ///
+    /// What `consume` would return.
+    ///
+    /// # Safety
+    ///
+    /// `start` must be a live block of the C allocator.
+    pub unsafe fn check_consume(start: NonNull<u8>, len: usize) -> Result<(), OutOfMemory> {
+        if len == 0 || len > isize::MAX as usize {
+            return Err(OutOfMemory::Allocator { requested: len });
+        }
+        // What the block holds is resident already, or has been promised; what it grows by is not.
+        // SAFETY: the caller vouches for a live block of the C allocator.
+        let held = unsafe { os::usable_size(start) }.unwrap_or(0);
+        budget::check_limit(len)?;
+        budget::check(len.saturating_sub(held))
     }
 
     /// The address of the first byte, aligned as `malloc` aligns.
@@ -251,6 +271,26 @@ impl Block {
         self.grown_in_place(old, len).inspect_err(|_| self.shrink_back(old))
     }
 
+    /// Resizes the block like [`resize`](Self::resize), but keeps it as it is, cut to `len`, where the
+    /// allocator or the system cannot resize it. Returns whether that was so.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`] if the request is refused before the block is touched; nothing has changed then.
+    #[cfg(feature = "napi")]
+    pub(crate) fn resize_or_keep(&mut self, len: usize) -> Result<bool, OutOfMemory> {
+        if len == 0 || len > isize::MAX as usize {
+            return Err(OutOfMemory::Allocator { requested: len });
+        }
+        budget::check(len.saturating_sub(self.len))?;
+        let failed = self.resize(len).is_err();
+        if self.len > len {
+            budget::refund(self.len - len);
+            self.len = len;
+        }
+        Ok(failed)
+    }
+
     /// Gives the block away: it must now be freed with C's `free`, by whoever gets the address.
     ///
     /// # Examples
@@ -266,6 +306,23 @@ impl Block {
         let block = ManuallyDrop::new(self);
         budget::refund(block.len);
         block.start
+    }
+
+    /// Takes the block apart without freeing it; it stays in the books.
+    #[cfg(feature = "napi")]
+    pub(crate) fn into_parts(self) -> (NonNull<u8>, usize) {
+        let block = ManuallyDrop::new(self);
+        (block.start, block.len)
+    }
+
+    /// Puts a block together again.
+    ///
+    /// # Safety
+    ///
+    /// The parts must come from [`into_parts`](Self::into_parts), and be put together once.
+    #[cfg(feature = "napi")]
+    pub(crate) unsafe fn from_parts(start: NonNull<u8>, len: usize) -> Self {
+        Self { start, len }
     }
 
     /// Enters the bytes from `old` to `len` into the books and makes them resident. The allocator
@@ -386,7 +443,9 @@ mod tests {
     fn a_refused_resize_changes_nothing() {
         let mut block = Block::calloc(10).unwrap();
         let address = block.as_ptr();
-        for len in [0, isize::MAX as usize, usize::MAX] {
+        // Miri ends the process where an allocator would return NULL.
+        let too_long = if cfg!(miri) { usize::MAX } else { isize::MAX as usize };
+        for len in [0, too_long, usize::MAX] {
             assert!(block.resize(len).is_err());
             assert_eq!((block.as_ptr(), block.len()), (address, 10));
         }

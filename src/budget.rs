@@ -122,12 +122,21 @@ pub(crate) fn refund(len: usize) {
     });
 }
 
-/// Whether `len` more bytes would be refused now; nothing is entered.
-pub(crate) fn check(len: usize) -> Result<(), OutOfMemory> {
+/// Whether the set limit would refuse `len` more bytes; nothing is entered.
+pub(crate) fn check_limit(len: usize) -> Result<(), OutOfMemory> {
     let live = LIVE.load(Ordering::Relaxed);
     let limit = LIMIT.load(Ordering::Relaxed);
     if live.saturating_add(len) > limit {
         return Err(OutOfMemory::Limit { requested: len, live, limit });
+    }
+    Ok(())
+}
+
+/// Whether `len` more bytes would be refused now; nothing is entered.
+pub(crate) fn check(len: usize) -> Result<(), OutOfMemory> {
+    check_limit(len)?;
+    if len == 0 {
+        return Ok(());
     }
     os::available_memory().map_or(Ok(()), |available| fits(len, available, len.min(RESERVE)))
 }

@@ -43,6 +43,7 @@ mod block;
 mod budget;
 mod error;
 #[cfg(feature = "napi")]
+#[cfg_attr(test, allow(dead_code, reason = "what JavaScript calls is not registered in a test build"))]
 mod napi;
 mod os;
 mod residency;

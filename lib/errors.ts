@@ -1,0 +1,67 @@
+/** Every code that an error of cmalloc has as its `code` property. */
+export type ErrorCode =
+  | 'ERR_INVALID_ARG_TYPE'
+  | 'ERR_INVALID_ARG_VALUE'
+  | 'ERR_OUT_OF_RANGE'
+  | 'ERR_ILLEGAL_CONSTRUCTOR'
+  | 'ERR_INVALID_STATE'
+  | 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM'
+  | 'ERR_CMALLOC_OUT_OF_MEMORY'
+  | 'ERR_CMALLOC_FREED'
+  | 'ERR_CMALLOC_ESCAPED'
+  | 'ERR_CMALLOC_ALREADY_OWNED'
+  | 'ERR_CMALLOC_NO_EXTERNAL_BUFFERS'
+
+type ErrorClass = new (message: string) => Error
+
+// Own properties, like those of the errors that the native binding throws.
+function create(Class: ErrorClass, code: ErrorCode, message: string): Error {
+  return Object.assign(new Class(message), { code })
+}
+
+/** An argument of the wrong type: says what was expected, and what came. */
+export function invalidType(name: string, expected: string, value: unknown): Error {
+  return create(TypeError, 'ERR_INVALID_ARG_TYPE', `${name} must be ${expected}. Received ${describe(value)}`)
+}
+
+/** An argument of the right type with a value that makes no sense. */
+export function invalidValue(message: string): Error {
+  return create(TypeError, 'ERR_INVALID_ARG_VALUE', message)
+}
+
+/** A number out of its range: says which range, and what came. */
+export function outOfRange(name: string, range: string, value: unknown): Error {
+  return create(RangeError, 'ERR_OUT_OF_RANGE', `${name} must be ${range}. Received ${describe(value)}`)
+}
+
+export function illegalConstructor(): Error {
+  return create(
+    TypeError,
+    'ERR_ILLEGAL_CONSTRUCTOR',
+    'A NativeBuffer is made by malloc(), consume() or NativeBuffer.from(), not by its constructor',
+  )
+}
+
+export function freed(operation: string): Error {
+  return create(
+    Error,
+    'ERR_CMALLOC_FREED',
+    `Cannot ${operation}: the block of this NativeBuffer is gone. It was freed, released or consumed before`,
+  )
+}
+
+/** A value as an error message shows it, without running any code of the value's. */
+function describe(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return value.length > 40 ? `a string of length ${value.length}` : JSON.stringify(value)
+    case 'bigint':
+      return value >= -(2n ** 64n) && value <= 2n ** 64n ? `${value}n` : 'a bigint of more than 64 bits'
+    case 'function':
+      return 'a function'
+    case 'object':
+      return value === null ? 'null' : 'an object'
+    default:
+      return String(value)
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * C's `malloc` for JavaScript: buffers that are resident the moment you get them, that C code can own,
+ * and that cannot be freed twice.
+ *
+ * @packageDocumentation
+ */
+
+export { consume, type AddressRef } from './consume.js'
+export type { ErrorCode } from './errors.js'
+export type { Init } from './init.js'
+export { malloc } from './malloc.js'
+export { free, getBufferAddress, NativeBuffer, type ViewConstructor } from './native-buffer.js'
+export { perThread, setMemoryLimit, stats, type ProcessStats, type ThreadStats } from './stats.js'

@@ -1,0 +1,29 @@
+import { checkOptionalInit, UNINIT, type Init } from './init.js'
+import { createHandle, type NativeBuffer } from './native-buffer.js'
+import { allocateCell } from './slots.js'
+import { blockLength } from './validate.js'
+
+/**
+ * Allocates `count * size` bytes with C's `malloc`, every page of them resident in physical memory.
+ *
+ * The block is freed by {@link NativeBuffer.free}, at the end of the scope of a `using` declaration, or
+ * when the handle is garbage-collected.
+ *
+ * @param count - the number of elements, an integer from 1
+ * @param size - the size of an element in bytes, an integer from 1; 1 if omitted
+ * @param init - what the block is filled with; if omitted, the bytes hold anything
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE` for arguments that make no sense
+ * @throws `ERR_CMALLOC_OUT_OF_MEMORY` if the allocator, the machine, its container or the set limit has not that
+ * much; no page has been touched then
+ *
+ * @example
+ * ```ts
+ * using block = malloc(1024, 8, 'zero')
+ * block.view(Float64Array)[0] = Math.PI
+ * ```
+ */
+export function malloc(count: number, size: number = 1, init?: Init): NativeBuffer {
+  const byteLength = blockLength(count, size)
+  const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength)
+  return createHandle(allocateCell(byteLength, checked), byteLength)
+}

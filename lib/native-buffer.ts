@@ -1,0 +1,295 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import { freed, illegalConstructor, invalidType, outOfRange } from './errors.js'
+import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
+import { arrayBufferByteLength, bufferFrom, isView } from './primordials.js'
+import { allocateCell, freeCell, recycle, refresh, type Cell } from './slots.js'
+import { index, positiveInteger, relativeIndex } from './validate.js'
+
+/** The constructor of a typed array or of `DataView`; `Buffer` too. */
+export type ViewConstructor<T extends ArrayBufferView> = new (
+  buffer: ArrayBuffer,
+  byteOffset?: number,
+  length?: number,
+) => T
+
+/** Only this file has it, so that nobody else makes handles. */
+const KEY = Symbol('cmalloc')
+
+const INSPECT = Symbol.for('nodejs.util.inspect.custom')
+
+/** Makes a handle that owns a cell's block. */
+export let createHandle: (cell: Cell, byteLength: number) => NativeBuffer
+
+/** Whether a value is a handle of this module, freed or not; runs no code of the value's. */
+export let isNativeBuffer: (value: unknown) => value is NativeBuffer
+
+/** Moves the block of a handle, resized, to a new one. Returns whether it could not be resized. */
+export let moveHandle: (source: NativeBuffer, byteLength: number) => [moved: NativeBuffer, resizeFailed: boolean]
+
+/**
+ * A handle for one block of C memory.
+ *
+ * The block is freed once: by {@link free}, by `using`, or when the handle is garbage-collected. After that
+ * `freed` is `true`, `byteLength` is 0, every view is empty, and any other use throws `ERR_CMALLOC_FREED`.
+ *
+ * An address does not keep its handle alive: hold on to the handle as long as C code uses the address.
+ */
+export class NativeBuffer implements Disposable {
+  #cell: Cell | undefined
+  #byteLength: number
+  #buffer: ArrayBuffer | undefined
+  #bytes: Uint8Array<ArrayBuffer> | undefined
+
+  /** @internal */
+  private constructor(key: symbol, cell: Cell, byteLength: number) {
+    if (key !== KEY) throw illegalConstructor()
+    this.#cell = cell
+    this.#byteLength = byteLength
+  }
+
+  static {
+    createHandle = (cell, byteLength) => new NativeBuffer(KEY, cell, byteLength)
+    isNativeBuffer = (value): value is NativeBuffer => typeof value === 'object' && value !== null && #cell in value
+    moveHandle = (source, byteLength) => {
+      const cell = source.#use('consume')
+      const resizeFailed = cell.slot.transfer(byteLength)
+      source.#empty()
+      refresh(cell)
+      return [createHandle(cell, cell.slot.byteLength), resizeFailed]
+    }
+  }
+
+  /**
+   * A new block with a copy of the bytes of a view or of a buffer.
+   *
+   * @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` if there are no bytes; `ERR_CMALLOC_OUT_OF_MEMORY`
+   */
+  static from(data: ArrayBufferView | ArrayBufferLike): NativeBuffer {
+    const bytes = bytesOf(data)
+    if (bytes.byteLength === 0) throw outOfRange('The length of data', 'at least one byte', 0)
+    const { byteLength } = bytes
+    const cell = allocateCell(byteLength, UNINIT)
+    cell.slot.write(bytes)
+    return createHandle(cell, byteLength)
+  }
+
+  /** The address of the first byte, as C sees it. */
+  get address(): bigint {
+    const cell = this.#use('get the address')
+    return cell.address >= 0 ? BigInt(cell.address) : cell.slot.address
+  }
+
+  /** The block's length in bytes, as it was asked for; 0 once it is freed. */
+  get byteLength(): number {
+    return this.#byteLength
+  }
+
+  /** Whether the block is gone: freed, released or consumed. */
+  get freed(): boolean {
+    return this.#cell === undefined
+  }
+
+  /**
+   * The block as an `ArrayBuffer`: no copy, made on first use, the same object until the block is freed or
+   * resized. It is detached then, and views of it are empty.
+   *
+   * @throws `ERR_CMALLOC_FREED`
+   * @throws `ERR_CMALLOC_ESCAPED` if the `ArrayBuffer` was transferred away
+   * @throws `ERR_CMALLOC_NO_EXTERNAL_BUFFERS` where the runtime makes none over this block
+   */
+  get buffer(): ArrayBuffer {
+    const { slot } = this.#use('get the buffer')
+    if (this.#buffer === undefined || arrayBufferByteLength(this.#buffer) === 0) {
+      this.#bytes = undefined
+      this.#buffer = slot.buffer()
+    }
+    return this.#buffer
+  }
+
+  /**
+   * The whole block as a `Uint8Array`: no copy.
+   *
+   * @throws as {@link buffer} does
+   */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    const { buffer } = this
+    return (this.#bytes ??= new Uint8Array(buffer))
+  }
+
+  /**
+   * A part of the block as a typed array or `DataView`: no copy.
+   *
+   * @param type - the view's class
+   * @param byteOffset - where the view starts; a multiple of the size of its elements
+   * @param length - the number of its elements, for a `DataView` of its bytes; up to the end if omitted
+   * @throws `ERR_OUT_OF_RANGE` for a view that is misaligned or does not fit; and as {@link buffer} does
+   */
+  view<T extends ArrayBufferView>(type: ViewConstructor<T>, byteOffset: number = 0, length?: number): T {
+    if (typeof type !== 'function') throw invalidType('type', 'the constructor of a view', type)
+    const elementSize = elementSizeOf(type)
+    const { buffer } = this
+    const size = this.#byteLength
+    index('byteOffset', byteOffset, 0, size)
+    if (byteOffset % elementSize !== 0) {
+      throw outOfRange('byteOffset', `a multiple of ${elementSize}, the size of an element`, byteOffset)
+    }
+    const room = (size - byteOffset) / elementSize
+    if (length === undefined && room !== Math.floor(room)) {
+      throw outOfRange('The length of the view', `given, as ${size - byteOffset} bytes are no whole elements`, length)
+    }
+    const elements = index('length', length, room, Math.floor(room))
+    // A Buffer is not made by its constructor.
+    if ((type as unknown) === Buffer) return bufferFrom(buffer, byteOffset, elements) as unknown as T
+    return new type(buffer, byteOffset, elements)
+  }
+
+  /**
+   * Fills the bytes from `start` to `end`: all of them if omitted.
+   *
+   * @throws `ERR_CMALLOC_FREED`, and for bad arguments as `malloc` does
+   */
+  fill(init: Init, start?: number, end?: number): this {
+    const size = this.#byteLength
+    const checked = checkInit(init, size)
+    const from = index('start', start, 0, size)
+    const to = index('end', end, size, size)
+    const { slot } = this.#use('fill')
+    if (from > to) throw outOfRange('start', `at most end, which is ${to}`, from)
+    if (from < to) fillSlot(slot, checked, from, to)
+    return this
+  }
+
+  /**
+   * A copy of the bytes from `start` to `end` in a new block. Negative indices count from the end, and indices
+   * beyond either end mean that end, as for the typed arrays.
+   *
+   * @throws `ERR_CMALLOC_FREED`; `ERR_OUT_OF_RANGE` if there is nothing to copy; `ERR_CMALLOC_OUT_OF_MEMORY`
+   */
+  slice(start?: number, end?: number): NativeBuffer {
+    const size = this.#byteLength
+    const from = relativeIndex('start', start, 0, size)
+    const to = relativeIndex('end', end, size, size)
+    const { slot } = this.#use('slice')
+    if (from >= to) throw outOfRange('The slice', 'at least one byte long', Math.min(to - from, 0))
+    const cell = allocateCell(to - from, UNINIT)
+    cell.slot.copyFrom(slot, from, to)
+    return createHandle(cell, to - from)
+  }
+
+  /**
+   * Resizes the block with C's `realloc`, which may move it. The contents are kept up to the smaller length; new
+   * bytes are resident, and filled if `init` is given, else they hold anything. Views become empty: make new ones.
+   *
+   * @throws `ERR_CMALLOC_FREED`, and as `malloc` does; the contents are then as they were
+   */
+  resize(byteLength: number, init?: Init): this {
+    const length = positiveInteger('byteLength', byteLength)
+    const old = this.#byteLength
+    const checked = checkOptionalInit(init, Math.max(length - old, 1))
+    const cell = this.#use('resize')
+    try {
+      cell.slot.resize(length)
+      this.#byteLength = length
+    } finally {
+      this.#buffer = this.#bytes = undefined
+      refresh(cell)
+    }
+    if (length > old) fillSlot(cell.slot, checked, old, length)
+    return this
+  }
+
+  /**
+   * How many of the block's bytes lie in resident pages, asked of the operating system.
+   *
+   * @throws `ERR_CMALLOC_FREED`; `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` where it cannot tell
+   */
+  residentBytes(): number {
+    return this.#use('look at the pages').slot.residentBytes()
+  }
+
+  /**
+   * Gives the block away, and returns its address: C code must `free()` it now, else it leaks. The opposite of
+   * `consume`. Views become empty.
+   *
+   * @throws `ERR_CMALLOC_FREED`; `ERR_CMALLOC_ESCAPED` if its `ArrayBuffer` was transferred away
+   */
+  release(): bigint {
+    const cell = this.#use('release')
+    const address = cell.slot.release()
+    this.#empty()
+    cell.key = cell.slot.key
+    recycle(cell)
+    return address
+  }
+
+  /**
+   * Frees the block with C's `free`. Views become empty. If the `ArrayBuffer` was transferred away, its bytes live
+   * on as long as some `ArrayBuffer` has them.
+   *
+   * @throws `ERR_CMALLOC_FREED` if it is gone already
+   */
+  free(): void {
+    const cell = this.#use('free')
+    this.#empty()
+    freeCell(cell)
+  }
+
+  /** Frees the block at the end of the scope of a `using` declaration; nothing if it is gone already. */
+  [Symbol.dispose](): void {
+    if (this.#cell !== undefined) this.free()
+  }
+
+  /** @internal What `console.log` shows. */
+  [INSPECT](): string {
+    if (!(#cell in this)) return 'NativeBuffer {}'
+    if (this.#cell === undefined) return 'NativeBuffer { freed: true }'
+    return `NativeBuffer { address: 0x${this.address.toString(16)}, byteLength: ${this.#byteLength} }`
+  }
+
+  #use(operation: string): Cell {
+    if (this.#cell === undefined) throw freed(operation)
+    return this.#cell
+  }
+
+  #empty(): void {
+    this.#cell = undefined
+    this.#byteLength = 0
+    this.#buffer = this.#bytes = undefined
+  }
+}
+
+/**
+ * Frees a buffer's block, as {@link NativeBuffer.free} does.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED` if it is gone already
+ */
+export function free(buffer: NativeBuffer): void {
+  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
+  NativeBuffer.prototype.free.call(buffer)
+}
+
+/**
+ * The address of a buffer's block. It does not keep the buffer alive.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED`
+ */
+export function getBufferAddress(buffer: NativeBuffer): bigint {
+  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
+  return buffer.address
+}
+
+function bytesOf(data: unknown): Uint8Array {
+  if (isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  try {
+    // Throws for anything that is no buffer of either kind, also for what only looks like one.
+    return new Uint8Array(data as ArrayBuffer, 0)
+  } catch {
+    throw invalidType('data', 'a view, an ArrayBuffer or a SharedArrayBuffer', data)
+  }
+}
+
+function elementSizeOf(type: unknown): number {
+  const size: unknown = (type as { BYTES_PER_ELEMENT?: unknown }).BYTES_PER_ELEMENT
+  return typeof size === 'number' && size >= 1 ? size : 1
+}

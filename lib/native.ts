@@ -1,0 +1,10 @@
+/** The native binding, and its raw calls: the one place where they are taken. */
+
+import * as native from '../index.js'
+
+export const { checkConsume, perThread, setMemoryLimit, Slot, stats } = native
+export type { ProcessStats, ThreadStats } from '../index.js'
+export type Slot = native.Slot
+
+/** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */
+export const { allocate, free }: native.HotPair = native.takeHotPair()

@@ -1,0 +1,76 @@
+import { allocate, free, Slot } from './native.js'
+import { fillSlot, UNINIT, type CheckedInit } from './init.js'
+
+/**
+ * A slot, and what is known of it. A native object that the garbage collector watches costs as much as a
+ * dozen allocations, so that the cells of freed blocks are kept and used again. A handle that is dropped
+ * takes its cell with it; the slot's finalizer then frees the block.
+ */
+export interface Cell {
+  readonly slot: Slot
+  /** The slot's number for the raw calls, or -1 if it has none left. */
+  key: number
+  /** The block's address, or -1 if a number cannot hold it. */
+  address: number
+}
+
+/** What is kept at most: some 200 bytes each. */
+const POOL_LIMIT = 16_384
+
+const pool: Cell[] = []
+
+/** A cell without a block. */
+function acquire(): Cell {
+  const cell = pool.pop()
+  if (cell !== undefined) return cell
+  const slot = new Slot()
+  return { slot, key: slot.key, address: 0 }
+}
+
+/** Takes a cell back whose block is gone. */
+export function recycle(cell: Cell): void {
+  if (cell.key >= 0 && pool.length < POOL_LIMIT) pool.push(cell)
+}
+
+/** Allocates and fills a block. Every argument must have been checked. */
+export function allocateCell(byteLength: number, init: CheckedInit): Cell {
+  const cell = acquire()
+  try {
+    cell.address = allocate(cell.key, byteLength, typeof init === 'number' ? init : UNINIT)
+  } catch (error) {
+    recycle(cell)
+    throw error
+  }
+  if (typeof init !== 'number') fillSlot(cell.slot, init, 0, byteLength)
+  return cell
+}
+
+/** Takes over a foreign block. Returns its cell, and whether it could not be resized. */
+export function consumeIntoCell(address: bigint, byteLength: number): [cell: Cell, resizeFailed: boolean] {
+  const cell = acquire()
+  try {
+    const resizeFailed = cell.slot.consume(address, byteLength)
+    refresh(cell)
+    return [cell, resizeFailed]
+  } catch (error) {
+    recycle(cell)
+    throw error
+  }
+}
+
+/** Frees a cell's block, and recycles the cell. */
+export function freeCell(cell: Cell): void {
+  if (cell.key >= 0) {
+    cell.key = free(cell.key)
+    recycle(cell)
+  } else {
+    cell.slot.free()
+  }
+}
+
+/** Looks up what may have changed: after a call that moves the block or makes the key stale. */
+export function refresh(cell: Cell): void {
+  const { key, address } = cell.slot
+  cell.key = key
+  cell.address = address <= Number.MAX_SAFE_INTEGER ? Number(address) : -1
+}

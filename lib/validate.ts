@@ -1,0 +1,34 @@
+import { invalidType, outOfRange } from './errors.js'
+import { isInteger, isSafeInteger } from './primordials.js'
+
+const POSITIVE = 'an integer from 1 to 2^53 - 1'
+
+/** A number of bytes or of elements: a positive safe integer, nothing else. */
+export function positiveInteger(name: string, value: unknown): number {
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value)
+  if (value < 1 || !isSafeInteger(value)) throw outOfRange(name, POSITIVE, value)
+  return value
+}
+
+/** The length in bytes of `count` elements of `size` bytes. */
+export function blockLength(count: unknown, size: unknown): number {
+  const byteLength = positiveInteger('count', count) * positiveInteger('size', size)
+  if (!isSafeInteger(byteLength)) throw outOfRange('count * size', POSITIVE, byteLength)
+  return byteLength
+}
+
+/** An index into a block: an integer from 0 to `max`, or `fallback` for `undefined`. */
+export function index(name: string, value: unknown, fallback: number, max: number): number {
+  if (value === undefined) return fallback
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value)
+  if (!isInteger(value) || value < 0 || value > max) throw outOfRange(name, `an integer from 0 to ${max}`, value)
+  return value
+}
+
+/** An index that counts from the end if it is negative, as the typed arrays have them. */
+export function relativeIndex(name: string, value: unknown, fallback: number, length: number): number {
+  if (value === undefined) return fallback
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value)
+  if (!isInteger(value)) throw outOfRange(name, 'an integer', value)
+  return value < 0 ? Math.max(length + value, 0) : Math.min(value, length)
+}

@@ -1,0 +1,129 @@
+//! What belongs to one environment: a thread, or a context of it, that loaded the addon.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use napi::sys;
+
+use super::failure::{Failure, Outcome, check};
+use super::ownership;
+use super::table::Owner;
+use super::view::View;
+
+/// How far the bytes that V8 was told of may be off, so that it is not told of every small block.
+const REPORT_FROM: i64 = 64 << 10;
+
+/// An environment's slots and what they need. Held by the environment's instance data, by every slot
+/// and by the hot pair: whichever the runtime finalizes last.
+pub(crate) struct Environment {
+    pub(crate) slots: Owner,
+    /// The `ArrayBuffer`s over blocks, by the entry that lent the block.
+    pub(crate) views: RefCell<HashMap<u32, View>>,
+    /// `ArrayBuffer.prototype.transfer` as it was when the addon was loaded; null before Node 21.
+    pub(crate) transfer: sys::napi_ref,
+    pub(crate) hot_pair_taken: Cell<bool>,
+    /// Bytes that V8 has not been told of yet.
+    unreported: Cell<i64>,
+}
+
+impl Environment {
+    /// Sets the environment up as it loads the addon.
+    pub(crate) fn create(env: sys::napi_env) -> Outcome<()> {
+        /// Sets the keys of environments apart.
+        static FIRST_GENERATION: AtomicU32 = AtomicU32::new(1);
+        const DISTANCE: u32 = 1_000_003;
+
+        let environment = Rc::new(Self {
+            slots: Owner::new(FIRST_GENERATION.fetch_add(DISTANCE, Ordering::Relaxed)),
+            views: RefCell::default(),
+            transfer: capture_transfer(env)?,
+            hot_pair_taken: Cell::new(false),
+            unreported: Cell::new(0),
+        });
+        ownership::lock().add_table(environment.slots.table());
+        let data = Rc::into_raw(environment).cast_mut().cast::<c_void>();
+        // SAFETY: `data` stays valid until `finalize`, which gives the count up that is held here.
+        let status = unsafe { sys::napi_set_instance_data(env, data, Some(finalize), ptr::null_mut()) };
+        check(status).inspect_err(|_| {
+            // SAFETY: the runtime did not take the count.
+            drop(unsafe { Rc::from_raw(data.cast::<Self>()) });
+        })
+    }
+
+    /// The environment of a call from JavaScript.
+    pub(crate) fn of(env: sys::napi_env) -> Outcome<Rc<Self>> {
+        let mut data = ptr::null_mut();
+        // SAFETY: `data` is a place to write to.
+        check(unsafe { sys::napi_get_instance_data(env, &raw mut data) })?;
+        if data.is_null() {
+            return Err(Failure::node_api(sys::Status::napi_generic_failure));
+        }
+        let environment = data.cast::<Self>().cast_const();
+        // SAFETY: only `create` sets this addon's instance data, to a counted pointer that lives as
+        // long as JavaScript runs in the environment.
+        unsafe {
+            Rc::increment_strong_count(environment);
+            Ok(Rc::from_raw(environment))
+        }
+    }
+
+    /// Tells V8, now or soon, that so many bytes outside of its heap came or went: that is what makes
+    /// it collect handles at all.
+    ///
+    /// Each block that has no `ArrayBuffer` is reported, in the environment of its slot, and taken
+    /// back there once. Bytes under an `ArrayBuffer` are counted by V8 itself.
+    #[inline]
+    pub(crate) fn report(&self, env: sys::napi_env, bytes: i64) {
+        let unreported = self.unreported.get() + bytes;
+        self.unreported.set(unreported);
+        if unreported.abs() >= REPORT_FROM {
+            self.flush_report(env);
+        }
+    }
+
+    fn flush_report(&self, env: sys::napi_env) {
+        let bytes = self.unreported.replace(0);
+        if bytes != 0 {
+            let mut total = 0;
+            // SAFETY: `total` is a place to write to.
+            unsafe { sys::napi_adjust_external_memory(env, bytes, &raw mut total) };
+        }
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        ownership::lock().remove_table(self.slots.table());
+    }
+}
+
+unsafe extern "C" fn finalize(env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: the count that `create` left to the instance data is given up here, once.
+    let environment = unsafe { Rc::from_raw(data.cast::<Environment>().cast_const()) };
+    environment.flush_report(env);
+}
+
+/// A reference to `ArrayBuffer.prototype.transfer`, or null where there is none.
+fn capture_transfer(env: sys::napi_env) -> Outcome<sys::napi_ref> {
+    let mut value = ptr::null_mut();
+    let mut reference = ptr::null_mut();
+    // SAFETY: `value` and `reference` are places to write to; each name ends with a zero; each object
+    // comes from the call before, which is checked.
+    unsafe {
+        check(sys::napi_get_global(env, &raw mut value))?;
+        for name in [c"ArrayBuffer", c"prototype", c"transfer"] {
+            let object = value;
+            check(sys::napi_get_named_property(env, object, name.as_ptr(), &raw mut value))?;
+        }
+        let mut kind = sys::ValueType::napi_undefined;
+        check(sys::napi_typeof(env, value, &raw mut kind))?;
+        if kind == sys::ValueType::napi_function {
+            check(sys::napi_create_reference(env, value, 1, &raw mut reference))?;
+        }
+    }
+    Ok(reference)
+}

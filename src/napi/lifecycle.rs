@@ -1,0 +1,260 @@
+//! The life of a slot's block: every way in, and every way out.
+//!
+//! Each function leaves the entry in a state that is whole before it calls into the runtime, which
+//! may collect garbage and come back here.
+
+use std::ptr::{self, NonNull};
+use std::sync::atomic::AtomicU64;
+
+use napi::sys;
+
+use super::environment::Environment;
+use super::failure::{Failure, Outcome};
+use super::ownership;
+use super::table::{Counters, State, add};
+use super::view::View;
+use crate::block::fill;
+use crate::{Block, Consumed, budget};
+
+/// What a new block's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Init {
+    /// Whatever the memory holds.
+    Uninit,
+    /// This byte everywhere.
+    Byte(u8),
+}
+
+impl Environment {
+    /// Allocates a block into an idle slot.
+    #[inline]
+    pub(crate) fn allocate(&self, env: sys::napi_env, index: u32, len: usize, init: Init) -> Outcome<()> {
+        self.must_be_idle(index)?;
+        let block = match init {
+            Init::Uninit => Block::malloc(len)?,
+            Init::Byte(0) => Block::calloc(len)?,
+            Init::Byte(byte) => {
+                let mut block = Block::malloc(len)?;
+                block.fill(&[byte]);
+                block
+            }
+        };
+        self.admit(env, index, block);
+        Ok(())
+    }
+
+    /// Frees the block at once; or, if it has escaped, leaves it to its `ArrayBuffer`.
+    #[inline]
+    pub(crate) fn free(&self, env: sys::napi_env, index: u32) -> Outcome<()> {
+        let (_, len) = self.slots.parts(index).ok_or_else(Failure::freed)?;
+        if self.recover(env, index) {
+            drop(self.slots.take(index));
+            self.count(|counters| &counters.explicit_frees);
+            self.report(env, -signed(len));
+        } else {
+            self.abandon(env, index);
+            self.count(|counters| &counters.explicit_frees);
+        }
+        Ok(())
+    }
+
+    /// Frees the block of a slot that was collected, or leaves it to its `ArrayBuffer`. The slot's
+    /// entry is vacant then.
+    pub(crate) fn collect(&self, env: sys::napi_env, index: u32) {
+        match self.slots.state(index) {
+            State::Live => {
+                if let Some(block) = self.slots.take(index) {
+                    let len = block.len();
+                    drop(block);
+                    self.count(|counters| &counters.collected_frees);
+                    self.report(env, -signed(len));
+                }
+            }
+            State::Viewed => {
+                // Whoever holds the ArrayBuffer may still use it.
+                self.abandon(env, index);
+                self.count(|counters| &counters.collected_frees);
+            }
+            State::Idle | State::Vacant => {}
+        }
+        self.slots.vacate(index);
+    }
+
+    /// The `ArrayBuffer` over the block: the same one as long as it is reachable.
+    pub(crate) fn buffer(&self, env: sys::napi_env, index: u32) -> Outcome<sys::napi_value> {
+        if self.slots.state(index) == State::Viewed {
+            let attached = self.attached(env, index)?;
+            if !attached.is_null() {
+                return Ok(attached);
+            }
+            // Collected or moved away: there can be another one only if the bytes came back.
+            if !self.recover(env, index) {
+                return Err(Failure::escaped());
+            }
+        }
+        let block = self.slots.lend(index).ok_or_else(Failure::freed)?;
+        let len = signed(block.len());
+        match View::create(env, block) {
+            Ok((view, value)) => {
+                self.views.borrow_mut().insert(index, view);
+                self.report(env, -len);
+                Ok(value)
+            }
+            Err((failure, block)) => {
+                self.slots.reclaim(index, block);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether other JavaScript than the slot's own `ArrayBuffer` may reach the bytes.
+    pub(crate) fn escaped(&self, env: sys::napi_env, index: u32) -> Outcome<bool> {
+        match self.slots.state(index) {
+            State::Viewed if self.attached(env, index)?.is_null() => Ok(!self.recover(env, index)),
+            _ => Ok(false),
+        }
+    }
+
+    /// Resizes the block; an escaped one is copied into a new block.
+    pub(crate) fn resize(&self, env: sys::napi_env, index: u32, len: usize) -> Outcome<()> {
+        let (start, old) = self.slots.parts(index).ok_or_else(Failure::freed)?;
+        if len > old {
+            // Before the ArrayBuffer is detached: a refusal must leave it as it is.
+            budget::check(len - old)?;
+        }
+        if !self.recover(env, index) {
+            let block = Block::malloc(len)?;
+            // SAFETY: the escaped block lives as long as the slot holds it, which it does until
+            // `abandon`; both have at least the smaller length, and are different blocks.
+            unsafe { ptr::copy_nonoverlapping(start.as_ptr(), block.as_ptr(), len.min(old)) };
+            self.abandon(env, index);
+            self.count(|counters| &counters.explicit_frees);
+            self.admit(env, index, block);
+            return Ok(());
+        }
+        self.slots.change(index, |block| block.resize(len)).ok_or_else(Failure::freed)??;
+        self.report(env, signed(len) - signed(old));
+        Ok(())
+    }
+
+    /// Resizes the block as [`consume`](Self::consume) does, for its next owner. Returns whether it
+    /// could not be resized.
+    pub(crate) fn transfer(&self, env: sys::napi_env, index: u32, len: usize) -> Outcome<bool> {
+        let (_, old) = self.slots.parts(index).ok_or_else(Failure::freed)?;
+        if self.escaped(env, index)? {
+            return Err(Failure::escaped());
+        }
+        budget::check(len.saturating_sub(old))?;
+        if !self.recover(env, index) {
+            return Err(Failure::escaped());
+        }
+        let failed = self.slots.change(index, |block| block.resize_or_keep(len)).ok_or_else(Failure::freed)??;
+        let (_, new) = self.slots.parts(index).ok_or_else(Failure::freed)?;
+        self.report(env, signed(new) - signed(old));
+        Ok(failed)
+    }
+
+    /// Gives the block away, and returns its address.
+    pub(crate) fn release(&self, env: sys::napi_env, index: u32) -> Outcome<usize> {
+        self.slots.parts(index).ok_or_else(Failure::freed)?;
+        if !self.recover(env, index) {
+            return Err(Failure::escaped());
+        }
+        let block = self.slots.take(index).ok_or_else(Failure::freed)?;
+        let len = block.len();
+        let address = block.into_raw().as_ptr().expose_provenance();
+        self.count(|counters| &counters.explicit_frees);
+        self.report(env, -signed(len));
+        Ok(address)
+    }
+
+    /// Takes a foreign block over, into an idle slot. Returns whether it could not be resized.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Block::consume`]; a block that is owned already is found out and refused.
+    pub(crate) unsafe fn consume(&self, env: sys::napi_env, index: u32, start: NonNull<u8>, len: usize) -> Outcome<bool> {
+        self.must_be_idle(index)?;
+        let address = start.as_ptr().addr();
+        let claim = ownership::lock().claim(address).ok_or_else(|| Failure::already_owned(address))?;
+        // SAFETY: the caller vouches for the block, and nobody else here owns or consumes it.
+        let Consumed { block, resize_failed } = unsafe { Block::consume(start, len)? };
+        self.admit(env, index, block);
+        drop(claim);
+        Ok(resize_failed)
+    }
+
+    /// Repeats a pattern over a part of the block.
+    ///
+    /// # Safety
+    ///
+    /// `start + len` must be within the block, and `pattern` valid for reads of `pattern_len` bytes.
+    pub(crate) unsafe fn fill(&self, index: u32, start: usize, len: usize, pattern: *const u8, pattern_len: usize) {
+        if let Some((block, _)) = self.slots.parts(index) {
+            // SAFETY: the slot holds the block, and the caller vouches for the part and the pattern.
+            unsafe { fill(block.as_ptr().add(start), len, pattern, pattern_len) }
+        }
+    }
+
+    fn must_be_idle(&self, index: u32) -> Outcome<()> {
+        if self.slots.state(index) == State::Idle { Ok(()) } else { Err(Failure::occupied()) }
+    }
+
+    #[inline]
+    fn admit(&self, env: sys::napi_env, index: u32, block: Block) {
+        let len = block.len();
+        self.slots.put(index, block);
+        self.count(|counters| &counters.allocations);
+        self.report(env, signed(len));
+    }
+
+    /// Brings a viewed block back to its entry, if nobody but the slot can reach its bytes then.
+    #[inline]
+    fn recover(&self, env: sys::napi_env, index: u32) -> bool {
+        if self.slots.state(index) != State::Viewed {
+            return true;
+        }
+        let Some(view) = self.views.borrow_mut().remove(&index) else { return false };
+        if !view.detach(env, self.transfer) {
+            self.views.borrow_mut().insert(index, view);
+            return false;
+        }
+        let Some(block) = view.into_block(env) else {
+            // Leaked as the environment went down.
+            self.slots.forget(index);
+            return false;
+        };
+        let len = block.len();
+        self.slots.reclaim(index, block);
+        self.report(env, signed(len));
+        true
+    }
+
+    /// Leaves an escaped block to its backing store.
+    fn abandon(&self, env: sys::napi_env, index: u32) {
+        let view = self.views.borrow_mut().remove(&index);
+        if let Some(view) = view {
+            // First, so that at every moment somebody is known to own the address.
+            view.orphan(env);
+        }
+        if self.slots.state(index) == State::Viewed {
+            self.slots.forget(index);
+        }
+    }
+
+    fn attached(&self, env: sys::napi_env, index: u32) -> Outcome<sys::napi_value> {
+        let Some(view) = self.views.borrow_mut().remove(&index) else { return Ok(ptr::null_mut()) };
+        let attached = view.attached(env);
+        self.views.borrow_mut().insert(index, view);
+        attached
+    }
+
+    fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
+        add(counter(self.slots.counters()), 1);
+    }
+}
+
+/// A length as a signed number: no block is longer than `isize::MAX`.
+fn signed(len: usize) -> i64 {
+    i64::try_from(len).unwrap_or(i64::MAX)
+}

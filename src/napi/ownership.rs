@@ -1,0 +1,144 @@
+//! Who owns an address, in all threads of the process: asked by `consume` only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::table::Table;
+
+/// What is known of the process's blocks besides what the tables say.
+pub(crate) struct Ownership {
+    /// The tables of all environments.
+    tables: Vec<Arc<Table>>,
+    /// The blocks that outlived their slot, and their lengths: an `ArrayBuffer` still holds them.
+    orphans: BTreeMap<usize, usize>,
+    /// The blocks that were leaked, and their lengths.
+    leaked: BTreeMap<usize, usize>,
+    /// The addresses that are being consumed.
+    claims: BTreeSet<usize>,
+    /// What the counters of environments that are gone ended with.
+    past: Totals,
+}
+
+/// Sums over environments.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Totals {
+    pub(crate) allocations: u64,
+    pub(crate) explicit_frees: u64,
+    pub(crate) collected_frees: u64,
+}
+
+/// An address that is being consumed; nobody else can claim it.
+pub(crate) struct Claim(usize);
+
+static OWNERSHIP: Mutex<Ownership> = Mutex::new(Ownership {
+    tables: Vec::new(),
+    orphans: BTreeMap::new(),
+    leaked: BTreeMap::new(),
+    claims: BTreeSet::new(),
+    past: Totals { allocations: 0, explicit_frees: 0, collected_frees: 0 },
+});
+
+/// Nothing panics while it holds the lock; and if it did, the maps would still be maps.
+pub(crate) fn lock() -> MutexGuard<'static, Ownership> {
+    OWNERSHIP.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ownership {
+    pub(crate) fn add_table(&mut self, table: &Arc<Table>) {
+        self.tables.push(Arc::clone(table));
+    }
+
+    pub(crate) fn remove_table(&mut self, table: &Arc<Table>) {
+        self.tables.retain(|other| !Arc::ptr_eq(other, table));
+        self.past.add(table);
+    }
+
+    pub(crate) fn add_orphan(&mut self, start: usize, len: usize) {
+        self.orphans.insert(start, len);
+    }
+
+    pub(crate) fn remove_orphan(&mut self, start: usize) {
+        self.orphans.remove(&start);
+    }
+
+    pub(crate) fn add_leaked(&mut self, start: usize, len: usize) {
+        self.leaked.insert(start, len);
+    }
+
+    /// Whether `address` lies in a block that is owned by a slot, by an `ArrayBuffer` or by nobody
+    /// any more.
+    pub(crate) fn owns(&self, address: usize) -> bool {
+        self.claims.contains(&address)
+            || within(&self.orphans, address)
+            || within(&self.leaked, address)
+            || self.tables.iter().any(|table| table.owns(address))
+    }
+
+    /// Claims an address, if nobody owns it.
+    pub(crate) fn claim(&mut self, address: usize) -> Option<Claim> {
+        if self.owns(address) {
+            return None;
+        }
+        self.claims.insert(address);
+        Some(Claim(address))
+    }
+
+    /// The blocks that wait for the finalizer of their `ArrayBuffer`: how many, and their bytes.
+    pub(crate) fn orphans(&self) -> (u64, u64) {
+        (self.orphans.len() as u64, self.orphans.values().map(|len| *len as u64).sum())
+    }
+
+    pub(crate) fn leaked(&self) -> u64 {
+        self.leaked.len() as u64
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let mut totals = self.past;
+        for table in &self.tables {
+            totals.add(table);
+        }
+        totals
+    }
+}
+
+impl Totals {
+    fn add(&mut self, table: &Table) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        self.allocations += read(&table.counters.allocations);
+        self.explicit_frees += read(&table.counters.explicit_frees);
+        self.collected_frees += read(&table.counters.collected_frees);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock().claims.remove(&self.0);
+    }
+}
+
+fn within(blocks: &BTreeMap<usize, usize>, address: usize) -> bool {
+    blocks.range(..=address).next_back().is_some_and(|(start, len)| address - start < *len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_claimed_once() {
+        let claim = lock().claim(4096).expect("nobody owns it");
+        assert!(lock().claim(4096).is_none());
+        drop(claim);
+        assert!(lock().claim(4096).is_some());
+    }
+
+    #[test]
+    fn the_inside_of_an_orphan_is_owned() {
+        lock().add_orphan(1 << 40, 100);
+        assert!(lock().owns(1 << 40) && lock().owns((1 << 40) + 99));
+        assert!(!lock().owns((1 << 40) + 100) && !lock().owns((1 << 40) - 1));
+        lock().remove_orphan(1 << 40);
+        assert!(!lock().owns(1 << 40));
+    }
+}

@@ -1,0 +1,305 @@
+//! `Slot`: the native, finalizer-safe handle class.
+
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+
+use napi::bindgen_prelude::{BigInt, Env, FromNapiValue, ObjectFinalize, Unknown};
+use napi::sys;
+use napi_derive::napi;
+
+use super::environment::Environment;
+use super::failure::{Failure, Outcome};
+use super::lifecycle::Init;
+use crate::Block;
+use crate::residency::resident_bytes;
+
+/// A native handle for at most one block of C memory. Safe by itself: the block is freed once, by
+/// `free()`, or when the slot is garbage-collected; a slot can be used again after `free()`.
+///
+/// `NativeBuffer` is the handle to use; it is built on slots.
+#[napi(custom_finalize)]
+pub struct Slot {
+    environment: Rc<Environment>,
+    index: u32,
+}
+
+#[napi]
+impl Slot {
+    /// A slot without a block.
+    #[napi(constructor)]
+    pub fn new(env: Env) -> napi::Result<Self> {
+        let occupy = || {
+            let environment = Environment::of(env.raw())?;
+            let index = environment.slots.occupy().ok_or_else(|| Failure::out_of_range("There are too many slots"))?;
+            Ok(Self { environment, index })
+        };
+        occupy().map_err(|failure: Failure| failure.thrown(env.raw()))
+    }
+
+    /// Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere.
+    ///
+    /// Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_STATE` if the slot has
+    /// a block already.
+    #[napi]
+    pub fn allocate(&self, env: Env, byte_length: f64, fill: Option<f64>) -> napi::Result<()> {
+        self.run(env, |environment, env| {
+            let init = fill.map_or(Ok(Init::Uninit), |byte| byte_of(byte).map(Init::Byte))?;
+            environment.allocate(env, self.index, length_of(byte_length)?, init)
+        })
+    }
+
+    /// Takes over a block that C's `malloc` made, resized to `byteLength`. Returns whether it could
+    /// not be resized, so that it is as long as it was, at most `byteLength`.
+    ///
+    /// Unsafe: `address` must be a live block of this process's C allocator that nobody else uses or
+    /// frees from now on.
+    ///
+    /// Throws `ERR_CMALLOC_ALREADY_OWNED`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE`,
+    /// `ERR_INVALID_ARG_VALUE` and `ERR_INVALID_STATE`; the block is then still the caller's.
+    #[napi]
+    pub fn consume(&self, env: Env, address: BigInt, byte_length: f64) -> napi::Result<bool> {
+        self.run(env, |environment, env| {
+            let start = address_of(&address)?;
+            let len = length_of(byte_length)?;
+            // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do
+            // more.
+            unsafe { environment.consume(env, self.index, start, len) }
+        })
+    }
+
+    /// Frees the block. If its `ArrayBuffer` was transferred, the bytes live on as long as that does.
+    ///
+    /// Throws `ERR_CMALLOC_FREED` if there is none.
+    #[napi]
+    pub fn free(&self, env: Env) -> napi::Result<()> {
+        self.run(env, |environment, env| environment.free(env, self.index))
+    }
+
+    /// Gives the block away and returns its address: C code must `free()` it now.
+    ///
+    /// Throws `ERR_CMALLOC_FREED` and `ERR_CMALLOC_ESCAPED`.
+    #[napi]
+    pub fn release(&self, env: Env) -> napi::Result<BigInt> {
+        self.run(env, |environment, env| Ok(BigInt::from(environment.release(env, self.index)? as u64)))
+    }
+
+    /// Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`.
+    ///
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE` and `ERR_CMALLOC_OUT_OF_MEMORY`.
+    #[napi]
+    pub fn resize(&self, env: Env, byte_length: f64) -> napi::Result<()> {
+        self.run(env, |environment, env| environment.resize(env, self.index, length_of(byte_length)?))
+    }
+
+    /// Resizes the block for its next owner, as `consume` does: returns whether it could not be
+    /// resized, so that it is as long as it was, at most `byteLength`.
+    ///
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, `ERR_OUT_OF_RANGE` and
+    /// `ERR_CMALLOC_OUT_OF_MEMORY`.
+    #[napi]
+    pub fn transfer(&self, env: Env, byte_length: f64) -> napi::Result<bool> {
+        self.run(env, |environment, env| environment.transfer(env, self.index, length_of(byte_length)?))
+    }
+
+    /// The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or
+    /// `resize`.
+    ///
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED` and `ERR_CMALLOC_NO_EXTERNAL_BUFFERS`.
+    #[napi(ts_return_type = "ArrayBuffer")]
+    pub fn buffer(&self, env: Env) -> napi::Result<Unknown<'_>> {
+        let value = self.run(env, |environment, env| environment.buffer(env, self.index))?;
+        // SAFETY: `buffer` returned a value of this environment and of the current scope.
+        unsafe { Unknown::from_napi_value(env.raw(), value) }
+    }
+
+    /// Fills the bytes from `start` to `end` with `pattern`, repeated; the last repetition is cut.
+    ///
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_ARG_VALUE` if the pattern is
+    /// empty.
+    #[napi]
+    pub fn fill(&self, env: Env, pattern: &[u8], start: f64, end: f64) -> napi::Result<()> {
+        self.run(env, |environment, _| {
+            if pattern.is_empty() {
+                return Err(Failure::bad_value("The pattern is empty"));
+            }
+            let (_, start, len) = self.part(start, end)?;
+            // SAFETY: `part` checked the bounds; the pattern is a view that JavaScript keeps alive
+            // during the call.
+            unsafe { environment.fill(self.index, start, len, pattern.as_ptr(), pattern.len()) };
+            Ok(())
+        })
+    }
+
+    /// Fills the bytes from `start` to `end` with one byte. Throws as `fill` does.
+    #[napi]
+    pub fn fill_byte(&self, env: Env, byte: f64, start: f64, end: f64) -> napi::Result<()> {
+        self.run(env, |environment, _| {
+            let byte = byte_of(byte)?;
+            let (_, start, len) = self.part(start, end)?;
+            // SAFETY: `part` checked the bounds.
+            unsafe { environment.fill(self.index, start, len, &raw const byte, 1) };
+            Ok(())
+        })
+    }
+
+    /// Copies the whole of `bytes` to the beginning of the block.
+    ///
+    /// Throws `ERR_CMALLOC_FREED`, and `ERR_OUT_OF_RANGE` if there are more bytes than the block has.
+    #[napi]
+    pub fn write(&self, env: Env, bytes: &[u8]) -> napi::Result<()> {
+        self.run(env, |_, _| {
+            let (block, ..) = self.part(0.0, bytes.len() as f64)?;
+            // SAFETY: `part` checked that the block has room; the bytes are a view that JavaScript
+            // keeps alive during the call, perhaps one over this block.
+            unsafe { ptr::copy(bytes.as_ptr(), block.as_ptr(), bytes.len()) };
+            Ok(())
+        })
+    }
+
+    /// Copies the bytes from `start` to `end` of another slot's block to the beginning of this one's.
+    ///
+    /// Throws as `write` does.
+    #[napi]
+    pub fn copy_from(&self, env: Env, source: &Slot, start: f64, end: f64) -> napi::Result<()> {
+        self.run(env, |_, _| {
+            let (from, start, len) = source.part(start, end)?;
+            let (to, ..) = self.part(0.0, len as f64)?;
+            // SAFETY: `part` checked both bounds; the two may be the same block.
+            unsafe { ptr::copy(from.as_ptr().add(start), to.as_ptr(), len) };
+            Ok(())
+        })
+    }
+
+    /// The block's own bytes that lie in resident pages, asked of the system.
+    ///
+    /// Throws `ERR_CMALLOC_FREED`, and `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` where it cannot tell.
+    #[napi]
+    pub fn resident_bytes(&self, env: Env) -> napi::Result<f64> {
+        self.run(env, |_, _| {
+            let (start, len) = self.parts()?;
+            // SAFETY: the slot holds the block, whose bytes are mapped.
+            match unsafe { resident_bytes(start.as_ptr(), len) } {
+                Ok(bytes) => Ok(bytes as f64),
+                Err(error) => Err(Failure::unsupported(format!("The system does not tell what is resident: {error}"))),
+            }
+        })
+    }
+
+    /// Whether other JavaScript than the slot's own `ArrayBuffer` may reach the bytes.
+    #[napi(getter)]
+    pub fn escaped(&self, env: Env) -> napi::Result<bool> {
+        self.run(env, |environment, env| environment.escaped(env, self.index))
+    }
+
+    /// The block's address; 0n if there is none.
+    #[napi(getter)]
+    pub fn address(&self) -> BigInt {
+        BigInt::from(self.parts().map_or(0, |(start, _)| start.as_ptr().expose_provenance() as u64))
+    }
+
+    /// The block's length in bytes; 0 if there is none.
+    #[napi(getter)]
+    pub fn byte_length(&self) -> f64 {
+        self.parts().map_or(0.0, |(_, len)| len as f64)
+    }
+
+    /// Whether there is no block.
+    #[napi(getter)]
+    pub fn freed(&self) -> bool {
+        self.parts().is_err()
+    }
+
+    /// The slot's number for the raw calls; stale as soon as the block is freed, released or resized.
+    /// -1 if the slot has none left, after 2^27 blocks.
+    #[napi(getter)]
+    pub fn key(&self) -> f64 {
+        self.environment.slots.key(self.index)
+    }
+
+    fn parts(&self) -> Outcome<(NonNull<u8>, usize)> {
+        self.environment.slots.parts(self.index).ok_or_else(Failure::freed)
+    }
+
+    /// The block, and the start and length of the part from `start` to `end`.
+    fn part(&self, start: f64, end: f64) -> Outcome<(NonNull<u8>, usize, usize)> {
+        let (block, len) = self.parts()?;
+        let inside = start.fract() == 0.0 && end.fract() == 0.0 && start >= 0.0 && start <= end && end <= len as f64;
+        if !inside {
+            return Err(Failure::out_of_range(format!("{start} to {end} is no part of a block of {len} bytes")));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "integers from 0 to `len`")]
+        let (start, end) = (start as usize, end as usize);
+        Ok((block, start, end - start))
+    }
+
+    fn run<T>(&self, env: Env, operation: impl FnOnce(&Environment, sys::napi_env) -> Outcome<T>) -> napi::Result<T> {
+        operation(&self.environment, env.raw()).map_err(|failure| failure.thrown(env.raw()))
+    }
+}
+
+impl ObjectFinalize for Slot {
+    fn finalize(self, env: Env) -> napi::Result<()> {
+        self.environment.collect(env.raw(), self.index);
+        Ok(())
+    }
+}
+
+/// Throws what `Slot.consume` would throw now, and changes nothing.
+///
+/// Unsafe as `Slot.consume` is.
+#[napi]
+pub fn check_consume(env: Env, address: BigInt, byte_length: f64) -> napi::Result<()> {
+    let check = || {
+        let start = address_of(&address)?;
+        let len = length_of(byte_length)?;
+        let address = start.as_ptr().addr();
+        if super::ownership::lock().owns(address) {
+            return Err(Failure::already_owned(address));
+        }
+        // SAFETY: the documentation passes the contract on to the caller.
+        unsafe { Block::check_consume(start, len)? };
+        Ok(())
+    };
+    check().map_err(|failure: Failure| failure.thrown(env.raw()))
+}
+
+/// A block's length: an integer from 1 to 2^53 - 1.
+#[inline]
+pub(crate) fn length_of(value: f64) -> Outcome<usize> {
+    if value.fract() == 0.0 && (1.0..9_007_199_254_740_992.0).contains(&value) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer below 2^53")]
+        let len = value as u64;
+        // On a 32-bit system the allocator has the last word on what is too long.
+        return Ok(usize::try_from(len).unwrap_or(usize::MAX));
+    }
+    Err(Failure::out_of_range(format!("A block's length must be an integer from 1 to 2^53 - 1, not {value}")))
+}
+
+/// A byte: an integer from 0 to 255.
+#[inline]
+pub(crate) fn byte_of(value: f64) -> Outcome<u8> {
+    if value.fract() == 0.0 && (0.0..256.0).contains(&value) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer from 0 to 255")]
+        return Ok(value as u8);
+    }
+    Err(Failure::out_of_range(format!("A byte must be an integer from 0 to 255, not {value}")))
+}
+
+/// An address that `malloc` can have returned.
+fn address_of(value: &BigInt) -> Outcome<NonNull<u8>> {
+    /// What every allocator aligns its blocks to.
+    const ALIGNMENT: usize = 8;
+
+    let (_, address, lossless) = value.get_u64();
+    let address = usize::try_from(address).ok().filter(|_| lossless);
+    let Some(start) = address.and_then(|address| NonNull::new(ptr::with_exposed_provenance_mut::<u8>(address))) else {
+        return Err(Failure::out_of_range("An address must be over 0 and fit into 64 bits"));
+    };
+    if start.as_ptr().addr() % ALIGNMENT != 0 {
+        return Err(Failure::bad_value(format!(
+            "The address 0x{:x} is not aligned as malloc aligns: it points into a block, not to its beginning",
+            start.as_ptr().addr()
+        )));
+    }
+    Ok(start)
+}

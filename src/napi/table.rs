@@ -1,0 +1,470 @@
+//! The entries behind the slots of one environment.
+//!
+//! An entry is named by a **key**: its index, and a generation that moves on whenever the entry's
+//! block goes. So a key that was kept too long names nothing, and the number of a slot can be given
+//! to JavaScript without giving it power over memory.
+//!
+//! Only the environment's own thread changes a table. Other threads may look where its blocks are
+//! ([`Table::owns`]), which is why the entries are atomic and never move.
+
+use std::cell::RefCell;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+
+use crate::Block;
+
+/// A key is `generation * 2^26 + index`, an integer that a double holds exactly.
+const INDEX_BITS: u32 = 26;
+const GENERATION_BITS: u32 = 53 - INDEX_BITS;
+/// An entry of this generation has no key any more: see [`Owner::key`].
+const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
+
+/// The first segment's entries; each further segment has twice as many as the one before.
+const FIRST_SEGMENT: u32 = 1024;
+const SEGMENTS: usize = 16;
+const MAX_ENTRIES: u32 = FIRST_SEGMENT * ((1 << SEGMENTS) - 1);
+
+const _: () = assert!(MAX_ENTRIES < 1 << INDEX_BITS);
+
+/// What an entry holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// No slot has it.
+    Vacant = 0,
+    /// A slot has it, and it has no block.
+    Idle = 1,
+    /// It owns a block.
+    Live = 2,
+    /// A control block holds its block: there is an `ArrayBuffer` over it.
+    Viewed = 3,
+}
+
+#[derive(Default)]
+struct Entry {
+    generation: AtomicU32,
+    state: AtomicU8,
+    /// Where the block is, in both `Live` and `Viewed`; 0 if there is none.
+    address: AtomicUsize,
+    len: AtomicUsize,
+}
+
+/// What happened in an environment. Written by its own thread only.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) allocations: AtomicU64,
+    pub(crate) explicit_frees: AtomicU64,
+    pub(crate) collected_frees: AtomicU64,
+    pub(crate) live_bytes: AtomicU64,
+}
+
+/// The part of a table that every thread may read.
+#[derive(Default)]
+pub(crate) struct Table {
+    segments: [AtomicPtr<Entry>; SEGMENTS],
+    entries: AtomicU32,
+    pub(crate) counters: Counters,
+}
+
+/// The owning thread's hold on its table: what can change it.
+pub(crate) struct Owner {
+    table: Arc<Table>,
+    first_generation: u32,
+    vacant: RefCell<Vec<u32>>,
+}
+
+impl Table {
+    /// Whether `address` lies in a block of this table. From another thread the answer is of some
+    /// moment during the call.
+    pub(crate) fn owns(&self, address: usize) -> bool {
+        (0..self.entries.load(Ordering::Acquire)).any(|index| self.entry(index).contains(address))
+    }
+
+    fn entry(&self, index: u32) -> &Entry {
+        let (segment, offset) = locate(index);
+        let start = self.segments[segment].load(Ordering::Acquire);
+        assert!(!start.is_null(), "entry {index} was never made");
+        // SAFETY: a segment that is there has `FIRST_SEGMENT << segment` entries, of which `offset`
+        // is one (`locate`), and lives as long as the table.
+        unsafe { &*start.add(offset) }
+    }
+}
+
+impl Entry {
+    /// Reads address and length as of one moment: if the generation moved meanwhile, again.
+    fn contains(&self, address: usize) -> bool {
+        loop {
+            let generation = self.generation.load(Ordering::Acquire);
+            let start = self.address.load(Ordering::Acquire);
+            let len = self.len.load(Ordering::Acquire);
+            fence(Ordering::Acquire);
+            if self.generation.load(Ordering::Relaxed) == generation {
+                return start != 0 && address >= start && address - start < len;
+            }
+        }
+    }
+
+    fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    fn state(&self) -> State {
+        match self.state.load(Ordering::Relaxed) {
+            0 => State::Vacant,
+            1 => State::Idle,
+            2 => State::Live,
+            _ => State::Viewed,
+        }
+    }
+
+    /// Makes every key of this entry stale.
+    fn move_on(&self) {
+        let generation = self.generation.load(Ordering::Relaxed);
+        if generation < LAST_GENERATION {
+            // Before the fields change, so that a reader that sees the change sees this too.
+            self.generation.store(generation + 1, Ordering::Relaxed);
+            fence(Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        for (segment, start) in self.segments.iter_mut().enumerate() {
+            let start = *start.get_mut();
+            if !start.is_null() {
+                let entries = ptr::slice_from_raw_parts_mut(start, segment_len(segment));
+                // SAFETY: `Owner::add_entry` made the segment from a boxed slice of this length,
+                // and `&mut self` says that nobody looks at it any more.
+                drop(unsafe { Box::from_raw(entries) });
+            }
+        }
+    }
+}
+
+impl Owner {
+    /// An empty table. `first_generation` sets the keys of different tables apart, so that one
+    /// environment's numbers are unlikely to mean anything in another.
+    pub(crate) fn new(first_generation: u32) -> Self {
+        Self {
+            table: Arc::default(),
+            first_generation: first_generation % (LAST_GENERATION / 2),
+            vacant: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.table.counters
+    }
+
+    /// Takes an entry for a new slot; `None` if there are too many slots.
+    pub(crate) fn occupy(&self) -> Option<u32> {
+        let reused = self.vacant.borrow_mut().pop();
+        let index = reused.map_or_else(|| self.add_entry(), Some)?;
+        self.table.entry(index).set_state(State::Idle);
+        Some(index)
+    }
+
+    /// Gives an entry back as its slot dies. Its block must be gone.
+    pub(crate) fn vacate(&self, index: u32) {
+        let entry = self.table.entry(index);
+        debug_assert_eq!(entry.state(), State::Idle);
+        entry.move_on();
+        entry.set_state(State::Vacant);
+        // A last generation has no keys left to give: such an entry is not used again.
+        if entry.generation.load(Ordering::Relaxed) < LAST_GENERATION {
+            self.vacant.borrow_mut().push(index);
+        }
+    }
+
+    /// The entry that `key` names, if a slot has it.
+    #[inline]
+    pub(crate) fn find(&self, key: f64) -> Option<u32> {
+        if !(0.0..9_007_199_254_740_992.0).contains(&key) || key.fract() != 0.0 {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer below 2^53")]
+        let key = key as u64;
+        let index = u32::try_from(key & ((1 << INDEX_BITS) - 1)).ok()?;
+        if index >= self.table.entries.load(Ordering::Relaxed) {
+            return None;
+        }
+        let entry = self.table.entry(index);
+        let generation = entry.generation.load(Ordering::Relaxed);
+        let named = u64::from(generation) == key >> INDEX_BITS && generation < LAST_GENERATION;
+        (named && entry.state() != State::Vacant).then_some(index)
+    }
+
+    /// The entry's key, or -1 if it has none because its generations are used up (after 2^27 frees).
+    /// Its slot still works, but not by number.
+    #[inline]
+    pub(crate) fn key(&self, index: u32) -> f64 {
+        let generation = self.table.entry(index).generation.load(Ordering::Relaxed);
+        if generation == LAST_GENERATION {
+            return -1.0;
+        }
+        f64::from(generation) * f64::from(1 << INDEX_BITS) + f64::from(index)
+    }
+
+    #[inline]
+    pub(crate) fn state(&self, index: u32) -> State {
+        self.table.entry(index).state()
+    }
+
+    /// The block's address and length, if there is one.
+    #[inline]
+    pub(crate) fn parts(&self, index: u32) -> Option<(NonNull<u8>, usize)> {
+        let entry = self.table.entry(index);
+        let start = NonNull::new(ptr::with_exposed_provenance_mut(entry.address.load(Ordering::Relaxed)))?;
+        Some((start, entry.len.load(Ordering::Relaxed)))
+    }
+
+    /// Puts a block into an idle entry.
+    ///
+    /// # Panics
+    ///
+    /// If the entry is not idle.
+    #[inline]
+    pub(crate) fn put(&self, index: u32, block: Block) {
+        let entry = self.table.entry(index);
+        assert_eq!(entry.state(), State::Idle);
+        let (start, len) = block.into_parts();
+        entry.len.store(len, Ordering::Release);
+        entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
+        entry.set_state(State::Live);
+        add(&self.counters().live_bytes, len as u64);
+    }
+
+    /// Takes the block of a live entry out; the entry is then idle, and its old key is stale.
+    #[inline]
+    pub(crate) fn take(&self, index: u32) -> Option<Block> {
+        let (start, len) = self.parts(index)?;
+        if self.state(index) != State::Live {
+            return None;
+        }
+        self.clear(index);
+        // SAFETY: `put` took the block apart. The entry was live, so that it was the block's only
+        // holder, and it has just forgotten it.
+        Some(unsafe { Block::from_parts(start, len) })
+    }
+
+    /// Changes the block of a live entry in place; the entry's old key is stale then.
+    ///
+    /// To other threads the entry owns the old address until it owns the new one.
+    pub(crate) fn change<R>(&self, index: u32, change: impl FnOnce(&mut Block) -> R) -> Option<R> {
+        let (start, len) = self.parts(index)?;
+        if self.state(index) != State::Live {
+            return None;
+        }
+        // SAFETY: as in `take`; that the entry does not forget its address is made up for by the
+        // block being taken apart again below, before anybody can ask for it.
+        let mut block = unsafe { Block::from_parts(start, len) };
+        let result = change(&mut block);
+        let (start, new_len) = block.into_parts();
+        let entry = self.table.entry(index);
+        entry.move_on();
+        entry.len.store(new_len, Ordering::Release);
+        entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
+        subtract(&self.counters().live_bytes, len as u64);
+        add(&self.counters().live_bytes, new_len as u64);
+        Some(result)
+    }
+
+    /// Lends the block of a live entry to a control block, which owns it from now on; the entry
+    /// remembers where it is.
+    pub(crate) fn lend(&self, index: u32) -> Option<Block> {
+        let (start, len) = self.parts(index)?;
+        let entry = self.table.entry(index);
+        if entry.state() != State::Live {
+            return None;
+        }
+        entry.set_state(State::Viewed);
+        // SAFETY: as in `take`; a viewed entry never makes a block of what it remembers.
+        Some(unsafe { Block::from_parts(start, len) })
+    }
+
+    /// Forgets a viewed block: its control block has dealt with it, or will.
+    pub(crate) fn forget(&self, index: u32) {
+        debug_assert_eq!(self.state(index), State::Viewed);
+        self.clear(index);
+    }
+
+    /// Takes a lent block back.
+    pub(crate) fn reclaim(&self, index: u32, block: Block) {
+        let (start, len) = block.into_parts();
+        debug_assert_eq!(self.state(index), State::Viewed);
+        debug_assert_eq!(self.parts(index), Some((start, len)));
+        self.table.entry(index).set_state(State::Live);
+    }
+
+    #[inline]
+    fn clear(&self, index: u32) {
+        let entry = self.table.entry(index);
+        entry.move_on();
+        entry.address.store(0, Ordering::Release);
+        let len = entry.len.swap(0, Ordering::Relaxed);
+        entry.set_state(State::Idle);
+        subtract(&self.counters().live_bytes, len as u64);
+    }
+
+    fn add_entry(&self) -> Option<u32> {
+        let index = self.table.entries.load(Ordering::Relaxed);
+        if index == MAX_ENTRIES {
+            return None;
+        }
+        let (segment, _) = locate(index);
+        if self.table.segments[segment].load(Ordering::Relaxed).is_null() {
+            let entries: Box<[Entry]> = (0..segment_len(segment))
+                .map(|_| Entry { generation: AtomicU32::new(self.first_generation), ..Entry::default() })
+                .collect();
+            self.table.segments[segment].store(Box::into_raw(entries).cast(), Ordering::Release);
+        }
+        self.table.entries.store(index + 1, Ordering::Release);
+        Some(index)
+    }
+}
+
+/// Adds to a counter that only this thread writes: cheaper than an atomic addition.
+#[inline]
+pub(crate) fn add(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
+}
+
+/// Subtracts from a counter that only this thread writes.
+#[inline]
+pub(crate) fn subtract(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_sub(amount), Ordering::Relaxed);
+}
+
+/// The segment that entry `index` is in, and its place there.
+#[inline]
+fn locate(index: u32) -> (usize, usize) {
+    let rank = index / FIRST_SEGMENT + 1;
+    let segment = rank.ilog2();
+    (segment as usize, (index - FIRST_SEGMENT * ((1 << segment) - 1)) as usize)
+}
+
+fn segment_len(segment: usize) -> usize {
+    (FIRST_SEGMENT as usize) << segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(len: usize) -> Block {
+        Block::calloc(len).unwrap()
+    }
+
+    #[test]
+    fn every_index_has_a_place_of_its_own() {
+        let mut expected = (0, 0);
+        for index in 0..10 * FIRST_SEGMENT {
+            assert_eq!(locate(index), expected);
+            expected.1 += 1;
+            if expected.1 == segment_len(expected.0) {
+                expected = (expected.0 + 1, 0);
+            }
+        }
+        let (segment, offset) = locate(MAX_ENTRIES - 1);
+        assert_eq!((segment, offset), (SEGMENTS - 1, segment_len(SEGMENTS - 1) - 1));
+    }
+
+    #[test]
+    fn a_key_names_its_entry_until_the_block_goes() {
+        let table = Owner::new(5);
+        let index = table.occupy().unwrap();
+        let key = table.key(index);
+        assert_eq!(table.find(key), Some(index));
+        table.put(index, block(8));
+        assert_eq!(table.find(key), Some(index));
+        drop(table.take(index));
+        assert_eq!(table.find(key), None, "stale");
+        assert_eq!(table.find(table.key(index)), Some(index));
+    }
+
+    #[test]
+    fn forged_keys_name_nothing() {
+        let table = Owner::new(0);
+        let index = table.occupy().unwrap();
+        let key = table.key(index);
+        for forged in [-1.0, f64::NAN, f64::INFINITY, key + 0.5, key + 1.0, key + f64::from(1 << INDEX_BITS), 1e300] {
+            assert_eq!(table.find(forged), None, "{forged}");
+        }
+        table.vacate(index);
+        assert_eq!(table.find(table.key(index)), None, "the right number of an entry without a slot");
+    }
+
+    #[test]
+    fn an_entry_whose_generations_are_used_up_is_retired() {
+        let table = Owner::new(0);
+        let index = table.occupy().unwrap();
+        table.table.entry(index).generation.store(LAST_GENERATION - 1, Ordering::Relaxed);
+        assert_eq!(table.find(table.key(index)), Some(index));
+        table.put(index, block(8));
+        drop(table.take(index));
+        assert_eq!(table.key(index), -1.0);
+        let last = f64::from(LAST_GENERATION) * f64::from(1 << INDEX_BITS) + f64::from(index);
+        assert_eq!(table.find(last), None);
+        table.put(index, block(8));
+        assert_eq!(table.take(index).unwrap().len(), 8, "its slot still works");
+        table.vacate(index);
+        assert_ne!(table.occupy(), Some(index));
+    }
+
+    #[test]
+    fn other_threads_see_where_the_blocks_are() {
+        let owner = Owner::new(0);
+        let index = owner.occupy().unwrap();
+        owner.put(index, block(100));
+        let start = owner.parts(index).unwrap().0.as_ptr().addr();
+        let table = Arc::clone(owner.table());
+        let owns = move |address| std::thread::spawn(move || table.owns(address)).join().unwrap();
+        assert!(owns.clone()(start) && owns.clone()(start + 99));
+        assert!(!owns.clone()(start + 100) && !owns.clone()(start - 1));
+        drop(owner.take(index));
+        assert!(!owns(start));
+    }
+
+    #[test]
+    fn a_change_makes_the_key_stale() {
+        let table = Owner::new(0);
+        let index = table.occupy().unwrap();
+        assert!(table.change(index, |_| ()).is_none(), "there is no block");
+        table.put(index, block(8));
+        let key = table.key(index);
+        table.change(index, |block| block.resize(100_000)).unwrap().unwrap();
+        assert_eq!(table.find(key), None);
+        assert_eq!(table.parts(index).unwrap().1, 100_000);
+        assert_eq!(table.counters().live_bytes.load(Ordering::Relaxed), 100_000);
+        drop(table.take(index));
+    }
+
+    #[test]
+    fn a_lent_block_cannot_be_taken() {
+        let table = Owner::new(0);
+        let index = table.occupy().unwrap();
+        table.put(index, block(8));
+        let lent = table.lend(index).unwrap();
+        assert!(table.take(index).is_none() && table.lend(index).is_none());
+        assert_eq!(table.parts(index).unwrap().1, 8);
+        table.reclaim(index, lent);
+        assert_eq!(table.take(index).unwrap().len(), 8);
+    }
+
+    #[test]
+    fn live_bytes_are_counted() {
+        let table = Owner::new(0);
+        let index = table.occupy().unwrap();
+        let live = || table.counters().live_bytes.load(Ordering::Relaxed);
+        table.put(index, block(8));
+        assert_eq!(live(), 8);
+        drop(table.take(index));
+        assert_eq!(live(), 0);
+    }
+}

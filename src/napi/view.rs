@@ -1,0 +1,270 @@
+//! Control blocks: what stands between a block and the `ArrayBuffer` over it.
+//!
+//! As soon as there is an `ArrayBuffer` over a block, two may hold its bytes: the slot, and the
+//! backing store, which JavaScript can move away from the `ArrayBuffer` that we made
+//! (`ab.transfer()`, streams, other threads). So the block moves to a [`Control`] of its own, which
+//! both hold. It is freed when both have let go, or at once when our own detach succeeded: then no
+//! JavaScript can reach the bytes any more.
+
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use napi::sys;
+
+use super::failure::{Failure, Outcome, check};
+use super::ownership;
+use crate::Block;
+
+/// The holders of a block that has an `ArrayBuffer`, and the block.
+///
+/// The backing store's finalizer is given a pointer to this, never a slot's number or an address,
+/// so that it cannot mean anything else by the time it runs. It may run in any thread.
+pub(crate) struct Control(Mutex<Holders>);
+
+struct Holders {
+    /// `None` once it was taken back, freed or leaked.
+    block: Option<Block>,
+    /// Whether the slot holds on to the block.
+    slot: bool,
+    store: Store,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Store {
+    /// The runtime has not said yet that it made the `ArrayBuffer`: its finalizer must do nothing.
+    Unborn,
+    /// Some `ArrayBuffer`, ours or another, holds the bytes.
+    Held,
+    /// Its finalizer has run.
+    Gone,
+}
+
+/// A slot's side of an `ArrayBuffer` over its block.
+pub(crate) struct View {
+    control: Arc<Control>,
+    /// Weak: the `ArrayBuffer` as long as it is reachable.
+    array_buffer: sys::napi_ref,
+}
+
+impl Control {
+    fn holders(&self) -> MutexGuard<'_, Holders> {
+        // Nothing panics under the lock but the allocator's own bookkeeping.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Option<Block> {
+        self.holders().block.take()
+    }
+
+    fn store_is_gone(&self) -> bool {
+        self.holders().store == Store::Gone
+    }
+
+    /// The slot lets go of the block: from here on the backing store alone holds it.
+    fn orphan(&self) {
+        let mut holders = self.holders();
+        holders.slot = false;
+        if holders.store == Store::Gone {
+            holders.block = None;
+        } else if let Some(block) = &holders.block {
+            ownership::lock().add_orphan(block.as_ptr().addr(), block.len());
+        }
+    }
+
+    /// The backing store is gone. `alive`: whether its environment still runs JavaScript.
+    fn store_ended(&self, alive: impl FnOnce() -> bool) {
+        let must_ask = {
+            let holders = self.holders();
+            holders.block.is_some()
+        };
+        // Asked without the lock, as it enters the runtime.
+        let alive = !must_ask || alive();
+        let mut holders = self.holders();
+        holders.store = Store::Gone;
+        if !alive {
+            // The environment is going down. The runtime calls finalizers then even if the store was
+            // moved to another thread, which may be reading the bytes: leaking is the safe choice.
+            if let Some(block) = holders.block.take() {
+                let mut ownership = ownership::lock();
+                let (start, len) = block.into_parts();
+                ownership.remove_orphan(start.as_ptr().addr());
+                ownership.add_leaked(start.as_ptr().addr(), len);
+            }
+        } else if !holders.slot
+            && let Some(block) = holders.block.take()
+        {
+            ownership::lock().remove_orphan(block.as_ptr().addr());
+        }
+    }
+}
+
+impl View {
+    /// Makes an `ArrayBuffer` over `block`. On an error the block comes back.
+    pub(crate) fn create(env: sys::napi_env, block: Block) -> Result<(Self, sys::napi_value), (Failure, Block)> {
+        let (start, len) = (block.as_ptr(), block.len());
+        let control =
+            Arc::new(Control(Mutex::new(Holders { block: Some(block), slot: true, store: Store::Unborn })));
+        let take_back = |failure| match control.take() {
+            Some(block) => (failure, block),
+            None => unreachable!("an unborn store takes nothing"),
+        };
+        // This count is the backing store's. Should the runtime fail, it stays, some 100 bytes: a
+        // finalizer that comes late must still find something to read.
+        let hint = Arc::into_raw(Arc::clone(&control)).cast_mut().cast::<c_void>();
+        let mut value = ptr::null_mut();
+        // SAFETY: the bytes live until the control block frees them, which it does not before this
+        // backing store has ended or our own detach has emptied it.
+        let status = unsafe {
+            sys::napi_create_external_arraybuffer(
+                env,
+                start.cast(),
+                len,
+                Some(finalize_store),
+                hint,
+                &raw mut value,
+            )
+        };
+        if status != sys::Status::napi_ok {
+            clear_exception(env);
+            return Err(take_back(Failure::no_external_buffers(if status == sys::Status::napi_no_external_buffers_allowed {
+                "it allows no external memory"
+            } else {
+                "it is longer than the longest one (buffer.constants.MAX_LENGTH)"
+            })));
+        }
+        control.holders().store = Store::Held;
+        let mut array_buffer = ptr::null_mut();
+        // SAFETY: `value` is the ArrayBuffer that was just made.
+        if let Err(failure) = check(unsafe { sys::napi_create_reference(env, value, 0, &raw mut array_buffer) }) {
+            // SAFETY: likewise; nobody has seen it yet, so that it can be detached.
+            unsafe { sys::napi_detach_arraybuffer(env, value) };
+            return Err(take_back(failure));
+        }
+        Ok((Self { control, array_buffer }, value))
+    }
+
+    /// The `ArrayBuffer`, if it is still the one that holds the bytes; null if it was collected or
+    /// its bytes were moved away.
+    pub(crate) fn attached(&self, env: sys::napi_env) -> Outcome<sys::napi_value> {
+        let value = self.value(env)?;
+        if value.is_null() || is_detached(env, value)? { Ok(ptr::null_mut()) } else { Ok(value) }
+    }
+
+    /// Makes sure that no JavaScript can reach the bytes any more, if that can be done.
+    ///
+    /// `transfer` is the captured `ArrayBuffer.prototype.transfer` or null. It is preferred, because
+    /// `napi_detach_arraybuffer` aborts the process where the buffer was marked as untransferable.
+    pub(crate) fn detach(&self, env: sys::napi_env, transfer: sys::napi_ref) -> bool {
+        let Ok(value) = self.attached(env) else { return false };
+        if value.is_null() {
+            return self.control.store_is_gone();
+        }
+        if transfer.is_null() {
+            // SAFETY: `value` is an attached ArrayBuffer.
+            unsafe { sys::napi_detach_arraybuffer(env, value) };
+        } else {
+            call_transfer(env, value, transfer);
+        }
+        is_detached(env, value).unwrap_or(false)
+    }
+
+    /// The block, after [`detach`](Self::detach) has succeeded.
+    pub(crate) fn into_block(self, env: sys::napi_env) -> Option<Block> {
+        self.delete_reference(env);
+        self.control.take()
+    }
+
+    /// Lets go of the block, and leaves it to its backing store.
+    pub(crate) fn orphan(self, env: sys::napi_env) {
+        self.delete_reference(env);
+        self.control.orphan();
+    }
+
+    fn value(&self, env: sys::napi_env) -> Outcome<sys::napi_value> {
+        let mut value = ptr::null_mut();
+        // SAFETY: the reference lives as long as the view.
+        check(unsafe { sys::napi_get_reference_value(env, self.array_buffer, &raw mut value) })?;
+        Ok(value)
+    }
+
+    fn delete_reference(&self, env: sys::napi_env) {
+        // SAFETY: both callers consume the view, so that the reference is deleted once.
+        unsafe { sys::napi_delete_reference(env, self.array_buffer) };
+    }
+}
+
+fn is_detached(env: sys::napi_env, array_buffer: sys::napi_value) -> Outcome<bool> {
+    let mut detached = false;
+    // SAFETY: `detached` is a place to write to.
+    check(unsafe { sys::napi_is_detached_arraybuffer(env, array_buffer, &raw mut detached) })?;
+    Ok(detached)
+}
+
+/// `transfer.call(array_buffer, 0)`: moves the buffer to one of no bytes, which drops them.
+fn call_transfer(env: sys::napi_env, array_buffer: sys::napi_value, transfer: sys::napi_ref) {
+    let mut function = ptr::null_mut();
+    let mut zero = ptr::null_mut();
+    let mut result = ptr::null_mut();
+    // SAFETY: every place to write to is a local; the reference is strong and never deleted.
+    let status = unsafe {
+        sys::napi_get_reference_value(env, transfer, &raw mut function);
+        sys::napi_create_int32(env, 0, &raw mut zero);
+        sys::napi_call_function(env, array_buffer, function, 1, &raw const zero, &raw mut result)
+    };
+    if status != sys::Status::napi_ok {
+        clear_exception(env);
+    }
+}
+
+fn clear_exception(env: sys::napi_env) {
+    let mut pending = false;
+    let mut exception = ptr::null_mut();
+    // SAFETY: both are places to write to.
+    unsafe {
+        sys::napi_is_exception_pending(env, &raw mut pending);
+        if pending {
+            sys::napi_get_and_clear_last_exception(env, &raw mut exception);
+        }
+    }
+}
+
+/// Called once when a backing store is gone, or when its environment ends.
+unsafe extern "C" fn finalize_store(env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+    let control = hint.cast::<Control>().cast_const();
+    // Nothing here panics; if it did, then not into the runtime's C++.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: `View::create` left a count to this finalizer, which lives until the end of it.
+        if unsafe { &*control }.holders().store == Store::Unborn {
+            return;
+        }
+        // SAFETY: this is the end of the backing store, which comes once: the count is given up.
+        let control = unsafe { Arc::from_raw(control) };
+        control.store_ended(|| runs_javascript(env));
+    }));
+}
+
+/// Whether the environment still runs JavaScript; it does not while it is torn down.
+fn runs_javascript(env: sys::napi_env) -> bool {
+    unsafe extern "C" fn nothing(_: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
+        ptr::null_mut()
+    }
+    let mut function = ptr::null_mut();
+    let mut this = ptr::null_mut();
+    let mut result = ptr::null_mut();
+    let mut scope = ptr::null_mut();
+    // SAFETY: every place to write to is a local; the scope is closed where it was opened.
+    unsafe {
+        if sys::napi_open_handle_scope(env, &raw mut scope) != sys::Status::napi_ok {
+            return false;
+        }
+        let created = sys::napi_create_function(env, ptr::null(), 0, Some(nothing), ptr::null_mut(), &raw mut function)
+            == sys::Status::napi_ok;
+        let ran = created
+            && sys::napi_get_undefined(env, &raw mut this) == sys::Status::napi_ok
+            && sys::napi_call_function(env, this, function, 0, ptr::null(), &raw mut result) == sys::Status::napi_ok;
+        sys::napi_close_handle_scope(env, scope);
+        ran
+    }
+}
