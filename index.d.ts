@@ -8,8 +8,13 @@ export interface HotPair {
    * `fill` is a byte, or -1 for memory as it is.
    */
   allocate(key: number, byteLength: number, fill: number): number
-  /** Frees the block of the slot of that key, and returns the slot's next key, or -1 if it has none. */
-  free(key: number): number
+  /**
+   * Frees the block of the slot of that key. The slot's next key is `key + keyStep`, as long as that is below
+   * `endOfKeys`; then it has none left.
+   */
+  free(key: number): void
+  readonly keyStep: number
+  readonly endOfKeys: number
 }
 
 
@@ -174,7 +179,8 @@ export declare function stats(): ProcessStats
  *
  * - `allocate(key, byteLength, fill)` allocates into the slot of that key, and returns the block's
  *   address, or -1 if a number cannot hold it. `fill` is a byte, or -1 for memory as it is.
- * - `free(key)` frees the slot's block, and returns the slot's next key, or -1 if it has none.
+ * - `free(key)` frees the slot's block. The slot's next key is `key + keyStep`, as long as that is below
+ *   `endOfKeys`; then it has none left.
  *
  * Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a number that is stale or forged.
  */

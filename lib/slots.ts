@@ -1,4 +1,4 @@
-import { allocate, free, Slot } from './native.js'
+import { allocate, endOfKeys, free, keyStep, Slot } from './native.js'
 import { fillSlot, UNINIT, type CheckedInit } from './init.js'
 
 /**
@@ -61,7 +61,9 @@ export function consumeIntoCell(address: bigint, byteLength: number): [cell: Cel
 /** Frees a cell's block, and recycles the cell. */
 export function freeCell(cell: Cell): void {
   if (cell.key >= 0) {
-    cell.key = free(cell.key)
+    free(cell.key)
+    const next = cell.key + keyStep
+    cell.key = next < endOfKeys ? next : -1
     recycle(cell)
   } else {
     cell.slot.free()

@@ -133,7 +133,7 @@ impl Block {
         // SAFETY: likewise.
         let held = unsafe { os::usable_size(start) };
         let kept = held.map_or(len, |held| held.min(len));
-        budget::enter(kept)?;
+        budget::charge_resident(kept)?;
         // SAFETY: the caller gives the block up to us; `kept` is at most what it holds. (Where the
         // system does not tell, `len` is not claimed before `realloc` made room for it: see below.)
         let mut block = Self { start, len: kept };

@@ -94,12 +94,19 @@ pub(crate) fn charge(len: usize) -> Result<(), OutOfMemory> {
     });
     if fits.is_err() {
         LIVE.fetch_sub(len, Ordering::Relaxed);
+    } else {
+        note_peak();
     }
     fits
 }
 
 /// Enters `len` bytes that are resident already into the books; only the set limit can refuse them.
-pub(crate) fn enter(len: usize) -> Result<(), OutOfMemory> {
+pub(crate) fn charge_resident(len: usize) -> Result<(), OutOfMemory> {
+    enter(len).inspect(|()| note_peak())
+}
+
+#[inline]
+fn enter(len: usize) -> Result<(), OutOfMemory> {
     let live = LIVE.fetch_add(len, Ordering::Relaxed);
     let total = live.saturating_add(len);
     let limit = LIMIT.load(Ordering::Relaxed);
@@ -107,10 +114,15 @@ pub(crate) fn enter(len: usize) -> Result<(), OutOfMemory> {
         LIVE.fetch_sub(len, Ordering::Relaxed);
         return Err(OutOfMemory::Limit { requested: len, live, limit });
     }
-    if total > PEAK.load(Ordering::Relaxed) {
-        PEAK.fetch_max(total, Ordering::Relaxed);
-    }
     Ok(())
+}
+
+#[inline]
+fn note_peak() {
+    let live = LIVE.load(Ordering::Relaxed);
+    if live > PEAK.load(Ordering::Relaxed) {
+        PEAK.fetch_max(live, Ordering::Relaxed);
+    }
 }
 
 /// Takes `len` bytes out of the books.

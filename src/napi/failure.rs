@@ -38,7 +38,10 @@ impl Failure {
     }
 
     pub(crate) fn hot_pair_taken() -> Self {
-        Self::error(c"ERR_INVALID_STATE", "The raw calls of this thread were handed out already. They are cmalloc's own")
+        Self::error(
+            c"ERR_INVALID_STATE",
+            "The raw calls of this thread were handed out already. They are cmalloc's own",
+        )
     }
 
     /// A bug of ours that must not become the runtime's.

@@ -8,7 +8,12 @@ export interface HotPair {
    * `fill` is a byte, or -1 for memory as it is.
    */
   allocate(key: number, byteLength: number, fill: number): number
-  /** Frees the block of the slot of that key, and returns the slot's next key, or -1 if it has none. */
-  free(key: number): number
+  /**
+   * Frees the block of the slot of that key. The slot's next key is `key + keyStep`, as long as that is below
+   * `endOfKeys`; then it has none left.
+   */
+  free(key: number): void
+  readonly keyStep: number
+  readonly endOfKeys: number
 }
 

@@ -16,6 +16,7 @@ use super::environment::Environment;
 use super::failure::{Failure, Outcome, check};
 use super::lifecycle::Init;
 use super::slot::{byte_of, length_of};
+use super::table::{END_OF_KEYS, KEY_STEP};
 
 /// The second argument of `allocate` that asks for memory as it is.
 const UNINIT: f64 = -1.0;
@@ -24,7 +25,8 @@ const UNINIT: f64 = -1.0;
 ///
 /// - `allocate(key, byteLength, fill)` allocates into the slot of that key, and returns the block's
 ///   address, or -1 if a number cannot hold it. `fill` is a byte, or -1 for memory as it is.
-/// - `free(key)` frees the slot's block, and returns the slot's next key, or -1 if it has none.
+/// - `free(key)` frees the slot's block. The slot's next key is `key + keyStep`, as long as that is below
+///   `endOfKeys`; then it has none left.
 ///
 /// Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a number that is stale or forged.
 #[napi(ts_return_type = "HotPair")]
@@ -45,11 +47,15 @@ fn create_pair(env: sys::napi_env, environment: &Rc<Environment>) -> Outcome<sys
     let mut pair = ptr::null_mut();
     let allocate = create_function(env, environment, allocate)?;
     let free = create_function(env, environment, free)?;
+    let key_step = number(env, KEY_STEP)?;
+    let end_of_keys = number(env, END_OF_KEYS)?;
     // SAFETY: `pair` is a place to write to, the names end with a zero, the values are of this scope.
     unsafe {
         check(sys::napi_create_object(env, &raw mut pair))?;
         check(sys::napi_set_named_property(env, pair, c"allocate".as_ptr(), allocate))?;
         check(sys::napi_set_named_property(env, pair, c"free".as_ptr(), free))?;
+        check(sys::napi_set_named_property(env, pair, c"keyStep".as_ptr(), key_step))?;
+        check(sys::napi_set_named_property(env, pair, c"endOfKeys".as_ptr(), end_of_keys))?;
     }
     Ok(pair)
 }
@@ -80,11 +86,11 @@ unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info)
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
         run(env, info, |environment, [key, byte_length, fill]| {
-            let index = environment.slots.find(key).ok_or_else(Failure::stale_key)?;
+            let place = environment.slots.find(key).ok_or_else(Failure::stale_key)?;
             let init = if fill == UNINIT { Init::Uninit } else { Init::Byte(byte_of(fill)?) };
-            environment.allocate(env, index, length_of(byte_length)?, init)?;
-            let (start, _) = environment.slots.parts(index).ok_or_else(Failure::freed)?;
-            Ok(address_as_number(start.as_ptr().expose_provenance()))
+            environment.allocate(env, place, length_of(byte_length)?, init)?;
+            let (start, _) = place.parts().ok_or_else(Failure::freed)?;
+            number(env, address_as_number(start.as_ptr().expose_provenance()))
         })
     }
 }
@@ -93,14 +99,14 @@ unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> 
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
         run(env, info, |environment, [key]| {
-            let index = environment.slots.find(key).ok_or_else(Failure::stale_key)?;
-            environment.free(env, index)?;
-            Ok(environment.slots.key(index))
+            let place = environment.slots.find(key).ok_or_else(Failure::stale_key)?;
+            environment.free(env, place)?;
+            Ok(ptr::null_mut())
         })
     }
 }
 
-/// Runs a raw call that takes and returns numbers. What goes wrong is thrown; nothing unwinds into
+/// Runs a raw call that takes numbers; null stands for `undefined`. What goes wrong is thrown; nothing unwinds into
 /// the runtime.
 ///
 /// # Safety
@@ -110,7 +116,7 @@ unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> 
 unsafe fn run<const N: usize>(
     env: sys::napi_env,
     info: sys::napi_callback_info,
-    call: impl FnOnce(&Environment, [f64; N]) -> Outcome<f64>,
+    call: impl FnOnce(&Environment, [f64; N]) -> Outcome<sys::napi_value>,
 ) -> sys::napi_value {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut count = N;
@@ -130,16 +136,19 @@ unsafe fn run<const N: usize>(
                 return Err(Failure::wrong_type("Every argument must be a number"));
             }
         }
-        let result = call(environment, numbers)?;
-        let mut value = ptr::null_mut();
-        // SAFETY: `value` is a place to write to.
-        check(unsafe { sys::napi_create_double(env, result, &raw mut value) })?;
-        Ok(value)
+        call(environment, numbers)
     }));
     outcome.unwrap_or_else(|_| Err(Failure::panicked())).unwrap_or_else(|failure| {
         failure.throw(env);
         ptr::null_mut()
     })
+}
+
+fn number(env: sys::napi_env, value: f64) -> Outcome<sys::napi_value> {
+    let mut result = ptr::null_mut();
+    // SAFETY: `result` is a place to write to.
+    check(unsafe { sys::napi_create_double(env, value, &raw mut result) })?;
+    Ok(result)
 }
 
 /// Every address of a 64-bit user space is an integer that a double holds; a tagged one is not.

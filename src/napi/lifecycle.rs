@@ -11,7 +11,7 @@ use napi::sys;
 use super::environment::Environment;
 use super::failure::{Failure, Outcome};
 use super::ownership;
-use super::table::{Counters, State, add};
+use super::table::{Counters, Place, State, add};
 use super::view::View;
 use crate::block::fill;
 use crate::{Block, Consumed, budget};
@@ -28,8 +28,8 @@ pub(crate) enum Init {
 impl Environment {
     /// Allocates a block into an idle slot.
     #[inline]
-    pub(crate) fn allocate(&self, env: sys::napi_env, index: u32, len: usize, init: Init) -> Outcome<()> {
-        self.must_be_idle(index)?;
+    pub(crate) fn allocate(&self, env: sys::napi_env, place: Place<'_>, len: usize, init: Init) -> Outcome<()> {
+        Self::must_be_idle(place)?;
         let block = match init {
             Init::Uninit => Block::malloc(len)?,
             Init::Byte(0) => Block::calloc(len)?,
@@ -39,20 +39,20 @@ impl Environment {
                 block
             }
         };
-        self.admit(env, index, block);
+        self.admit(env, place, block);
         Ok(())
     }
 
     /// Frees the block at once; or, if it has escaped, leaves it to its `ArrayBuffer`.
     #[inline]
-    pub(crate) fn free(&self, env: sys::napi_env, index: u32) -> Outcome<()> {
-        let (_, len) = self.slots.parts(index).ok_or_else(Failure::freed)?;
-        if self.recover(env, index) {
-            drop(self.slots.take(index));
+    pub(crate) fn free(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<()> {
+        let (_, len) = place.parts().ok_or_else(Failure::freed)?;
+        if self.recover(env, place) {
+            drop(place.take());
             self.count(|counters| &counters.explicit_frees);
             self.report(env, -signed(len));
         } else {
-            self.abandon(env, index);
+            self.abandon(env, place);
             self.count(|counters| &counters.explicit_frees);
         }
         Ok(())
@@ -60,10 +60,10 @@ impl Environment {
 
     /// Frees the block of a slot that was collected, or leaves it to its `ArrayBuffer`. The slot's
     /// entry is vacant then.
-    pub(crate) fn collect(&self, env: sys::napi_env, index: u32) {
-        match self.slots.state(index) {
+    pub(crate) fn collect(&self, env: sys::napi_env, place: Place<'_>) {
+        match place.state() {
             State::Live => {
-                if let Some(block) = self.slots.take(index) {
+                if let Some(block) = place.take() {
                     let len = block.len();
                     drop(block);
                     self.count(|counters| &counters.collected_frees);
@@ -72,95 +72,95 @@ impl Environment {
             }
             State::Viewed => {
                 // Whoever holds the ArrayBuffer may still use it.
-                self.abandon(env, index);
+                self.abandon(env, place);
                 self.count(|counters| &counters.collected_frees);
             }
             State::Idle | State::Vacant => {}
         }
-        self.slots.vacate(index);
+        place.vacate();
     }
 
     /// The `ArrayBuffer` over the block: the same one as long as it is reachable.
-    pub(crate) fn buffer(&self, env: sys::napi_env, index: u32) -> Outcome<sys::napi_value> {
-        if self.slots.state(index) == State::Viewed {
-            let attached = self.attached(env, index)?;
+    pub(crate) fn buffer(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<sys::napi_value> {
+        if place.state() == State::Viewed {
+            let attached = self.attached(env, place)?;
             if !attached.is_null() {
                 return Ok(attached);
             }
             // Collected or moved away: there can be another one only if the bytes came back.
-            if !self.recover(env, index) {
+            if !self.recover(env, place) {
                 return Err(Failure::escaped());
             }
         }
-        let block = self.slots.lend(index).ok_or_else(Failure::freed)?;
+        let block = place.lend().ok_or_else(Failure::freed)?;
         let len = signed(block.len());
         match View::create(env, block) {
             Ok((view, value)) => {
-                self.views.borrow_mut().insert(index, view);
+                self.views.borrow_mut().insert(place.index(), view);
                 self.report(env, -len);
                 Ok(value)
             }
             Err((failure, block)) => {
-                self.slots.reclaim(index, block);
+                place.reclaim(block);
                 Err(failure)
             }
         }
     }
 
     /// Whether other JavaScript than the slot's own `ArrayBuffer` may reach the bytes.
-    pub(crate) fn escaped(&self, env: sys::napi_env, index: u32) -> Outcome<bool> {
-        match self.slots.state(index) {
-            State::Viewed if self.attached(env, index)?.is_null() => Ok(!self.recover(env, index)),
+    pub(crate) fn escaped(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<bool> {
+        match place.state() {
+            State::Viewed if self.attached(env, place)?.is_null() => Ok(!self.recover(env, place)),
             _ => Ok(false),
         }
     }
 
     /// Resizes the block; an escaped one is copied into a new block.
-    pub(crate) fn resize(&self, env: sys::napi_env, index: u32, len: usize) -> Outcome<()> {
-        let (start, old) = self.slots.parts(index).ok_or_else(Failure::freed)?;
+    pub(crate) fn resize(&self, env: sys::napi_env, place: Place<'_>, len: usize) -> Outcome<()> {
+        let (start, old) = place.parts().ok_or_else(Failure::freed)?;
         if len > old {
             // Before the ArrayBuffer is detached: a refusal must leave it as it is.
             budget::check(len - old)?;
         }
-        if !self.recover(env, index) {
+        if !self.recover(env, place) {
             let block = Block::malloc(len)?;
             // SAFETY: the escaped block lives as long as the slot holds it, which it does until
             // `abandon`; both have at least the smaller length, and are different blocks.
             unsafe { ptr::copy_nonoverlapping(start.as_ptr(), block.as_ptr(), len.min(old)) };
-            self.abandon(env, index);
+            self.abandon(env, place);
             self.count(|counters| &counters.explicit_frees);
-            self.admit(env, index, block);
+            self.admit(env, place, block);
             return Ok(());
         }
-        self.slots.change(index, |block| block.resize(len)).ok_or_else(Failure::freed)??;
+        place.change(|block| block.resize(len)).ok_or_else(Failure::freed)??;
         self.report(env, signed(len) - signed(old));
         Ok(())
     }
 
     /// Resizes the block as [`consume`](Self::consume) does, for its next owner. Returns whether it
     /// could not be resized.
-    pub(crate) fn transfer(&self, env: sys::napi_env, index: u32, len: usize) -> Outcome<bool> {
-        let (_, old) = self.slots.parts(index).ok_or_else(Failure::freed)?;
-        if self.escaped(env, index)? {
+    pub(crate) fn transfer(&self, env: sys::napi_env, place: Place<'_>, len: usize) -> Outcome<bool> {
+        let (_, old) = place.parts().ok_or_else(Failure::freed)?;
+        if self.escaped(env, place)? {
             return Err(Failure::escaped());
         }
         budget::check(len.saturating_sub(old))?;
-        if !self.recover(env, index) {
+        if !self.recover(env, place) {
             return Err(Failure::escaped());
         }
-        let failed = self.slots.change(index, |block| block.resize_or_keep(len)).ok_or_else(Failure::freed)??;
-        let (_, new) = self.slots.parts(index).ok_or_else(Failure::freed)?;
+        let failed = place.change(|block| block.resize_or_keep(len)).ok_or_else(Failure::freed)??;
+        let (_, new) = place.parts().ok_or_else(Failure::freed)?;
         self.report(env, signed(new) - signed(old));
         Ok(failed)
     }
 
     /// Gives the block away, and returns its address.
-    pub(crate) fn release(&self, env: sys::napi_env, index: u32) -> Outcome<usize> {
-        self.slots.parts(index).ok_or_else(Failure::freed)?;
-        if !self.recover(env, index) {
+    pub(crate) fn release(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<usize> {
+        place.parts().ok_or_else(Failure::freed)?;
+        if !self.recover(env, place) {
             return Err(Failure::escaped());
         }
-        let block = self.slots.take(index).ok_or_else(Failure::freed)?;
+        let block = place.take().ok_or_else(Failure::freed)?;
         let len = block.len();
         let address = block.into_raw().as_ptr().expose_provenance();
         self.count(|counters| &counters.explicit_frees);
@@ -173,13 +173,19 @@ impl Environment {
     /// # Safety
     ///
     /// As for [`Block::consume`]; a block that is owned already is found out and refused.
-    pub(crate) unsafe fn consume(&self, env: sys::napi_env, index: u32, start: NonNull<u8>, len: usize) -> Outcome<bool> {
-        self.must_be_idle(index)?;
+    pub(crate) unsafe fn consume(
+        &self,
+        env: sys::napi_env,
+        place: Place<'_>,
+        start: NonNull<u8>,
+        len: usize,
+    ) -> Outcome<bool> {
+        Self::must_be_idle(place)?;
         let address = start.as_ptr().addr();
         let claim = ownership::lock().claim(address).ok_or_else(|| Failure::already_owned(address))?;
         // SAFETY: the caller vouches for the block, and nobody else here owns or consumes it.
         let Consumed { block, resize_failed } = unsafe { Block::consume(start, len)? };
-        self.admit(env, index, block);
+        self.admit(env, place, block);
         drop(claim);
         Ok(resize_failed)
     }
@@ -189,63 +195,70 @@ impl Environment {
     /// # Safety
     ///
     /// `start + len` must be within the block, and `pattern` valid for reads of `pattern_len` bytes.
-    pub(crate) unsafe fn fill(&self, index: u32, start: usize, len: usize, pattern: *const u8, pattern_len: usize) {
-        if let Some((block, _)) = self.slots.parts(index) {
+    pub(crate) unsafe fn fill(
+        &self,
+        place: Place<'_>,
+        start: usize,
+        len: usize,
+        pattern: *const u8,
+        pattern_len: usize,
+    ) {
+        if let Some((block, _)) = place.parts() {
             // SAFETY: the slot holds the block, and the caller vouches for the part and the pattern.
             unsafe { fill(block.as_ptr().add(start), len, pattern, pattern_len) }
         }
     }
 
-    fn must_be_idle(&self, index: u32) -> Outcome<()> {
-        if self.slots.state(index) == State::Idle { Ok(()) } else { Err(Failure::occupied()) }
+    fn must_be_idle(place: Place<'_>) -> Outcome<()> {
+        if place.state() == State::Idle { Ok(()) } else { Err(Failure::occupied()) }
     }
 
     #[inline]
-    fn admit(&self, env: sys::napi_env, index: u32, block: Block) {
+    fn admit(&self, env: sys::napi_env, place: Place<'_>, block: Block) {
         let len = block.len();
-        self.slots.put(index, block);
+        place.put(block);
         self.count(|counters| &counters.allocations);
         self.report(env, signed(len));
     }
 
     /// Brings a viewed block back to its entry, if nobody but the slot can reach its bytes then.
     #[inline]
-    fn recover(&self, env: sys::napi_env, index: u32) -> bool {
-        if self.slots.state(index) != State::Viewed {
+    fn recover(&self, env: sys::napi_env, place: Place<'_>) -> bool {
+        if place.state() != State::Viewed {
             return true;
         }
-        let Some(view) = self.views.borrow_mut().remove(&index) else { return false };
+        let Some(view) = self.views.borrow_mut().remove(&place.index()) else { return false };
         if !view.detach(env, self.transfer) {
-            self.views.borrow_mut().insert(index, view);
+            self.views.borrow_mut().insert(place.index(), view);
             return false;
         }
         let Some(block) = view.into_block(env) else {
             // Leaked as the environment went down.
-            self.slots.forget(index);
+            place.forget();
             return false;
         };
         let len = block.len();
-        self.slots.reclaim(index, block);
+        place.reclaim(block);
         self.report(env, signed(len));
         true
     }
 
     /// Leaves an escaped block to its backing store.
-    fn abandon(&self, env: sys::napi_env, index: u32) {
-        let view = self.views.borrow_mut().remove(&index);
+    fn abandon(&self, env: sys::napi_env, place: Place<'_>) {
+        let view = self.views.borrow_mut().remove(&place.index());
         if let Some(view) = view {
             // First, so that at every moment somebody is known to own the address.
             view.orphan(env);
         }
-        if self.slots.state(index) == State::Viewed {
-            self.slots.forget(index);
+        if place.state() == State::Viewed {
+            place.forget();
         }
     }
 
-    fn attached(&self, env: sys::napi_env, index: u32) -> Outcome<sys::napi_value> {
-        let Some(view) = self.views.borrow_mut().remove(&index) else { return Ok(ptr::null_mut()) };
+    fn attached(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<sys::napi_value> {
+        let Some(view) = self.views.borrow_mut().remove(&place.index()) else { return Ok(ptr::null_mut()) };
         let attached = view.attached(env);
-        self.views.borrow_mut().insert(index, view);
+        self.views.borrow_mut().insert(place.index(), view);
         attached
     }
 

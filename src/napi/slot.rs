@@ -10,6 +10,7 @@ use napi_derive::napi;
 use super::environment::Environment;
 use super::failure::{Failure, Outcome};
 use super::lifecycle::Init;
+use super::table::{Place, exact_integer};
 use crate::Block;
 use crate::residency::resident_bytes;
 
@@ -44,7 +45,7 @@ impl Slot {
     pub fn allocate(&self, env: Env, byte_length: f64, fill: Option<f64>) -> napi::Result<()> {
         self.run(env, |environment, env| {
             let init = fill.map_or(Ok(Init::Uninit), |byte| byte_of(byte).map(Init::Byte))?;
-            environment.allocate(env, self.index, length_of(byte_length)?, init)
+            environment.allocate(env, self.place(), length_of(byte_length)?, init)
         })
     }
 
@@ -63,7 +64,7 @@ impl Slot {
             let len = length_of(byte_length)?;
             // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do
             // more.
-            unsafe { environment.consume(env, self.index, start, len) }
+            unsafe { environment.consume(env, self.place(), start, len) }
         })
     }
 
@@ -72,7 +73,7 @@ impl Slot {
     /// Throws `ERR_CMALLOC_FREED` if there is none.
     #[napi]
     pub fn free(&self, env: Env) -> napi::Result<()> {
-        self.run(env, |environment, env| environment.free(env, self.index))
+        self.run(env, |environment, env| environment.free(env, self.place()))
     }
 
     /// Gives the block away and returns its address: C code must `free()` it now.
@@ -80,7 +81,7 @@ impl Slot {
     /// Throws `ERR_CMALLOC_FREED` and `ERR_CMALLOC_ESCAPED`.
     #[napi]
     pub fn release(&self, env: Env) -> napi::Result<BigInt> {
-        self.run(env, |environment, env| Ok(BigInt::from(environment.release(env, self.index)? as u64)))
+        self.run(env, |environment, env| Ok(BigInt::from(environment.release(env, self.place())? as u64)))
     }
 
     /// Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`.
@@ -88,7 +89,7 @@ impl Slot {
     /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE` and `ERR_CMALLOC_OUT_OF_MEMORY`.
     #[napi]
     pub fn resize(&self, env: Env, byte_length: f64) -> napi::Result<()> {
-        self.run(env, |environment, env| environment.resize(env, self.index, length_of(byte_length)?))
+        self.run(env, |environment, env| environment.resize(env, self.place(), length_of(byte_length)?))
     }
 
     /// Resizes the block for its next owner, as `consume` does: returns whether it could not be
@@ -98,7 +99,7 @@ impl Slot {
     /// `ERR_CMALLOC_OUT_OF_MEMORY`.
     #[napi]
     pub fn transfer(&self, env: Env, byte_length: f64) -> napi::Result<bool> {
-        self.run(env, |environment, env| environment.transfer(env, self.index, length_of(byte_length)?))
+        self.run(env, |environment, env| environment.transfer(env, self.place(), length_of(byte_length)?))
     }
 
     /// The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or
@@ -107,7 +108,7 @@ impl Slot {
     /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED` and `ERR_CMALLOC_NO_EXTERNAL_BUFFERS`.
     #[napi(ts_return_type = "ArrayBuffer")]
     pub fn buffer(&self, env: Env) -> napi::Result<Unknown<'_>> {
-        let value = self.run(env, |environment, env| environment.buffer(env, self.index))?;
+        let value = self.run(env, |environment, env| environment.buffer(env, self.place()))?;
         // SAFETY: `buffer` returned a value of this environment and of the current scope.
         unsafe { Unknown::from_napi_value(env.raw(), value) }
     }
@@ -125,7 +126,7 @@ impl Slot {
             let (_, start, len) = self.part(start, end)?;
             // SAFETY: `part` checked the bounds; the pattern is a view that JavaScript keeps alive
             // during the call.
-            unsafe { environment.fill(self.index, start, len, pattern.as_ptr(), pattern.len()) };
+            unsafe { environment.fill(self.place(), start, len, pattern.as_ptr(), pattern.len()) };
             Ok(())
         })
     }
@@ -137,7 +138,7 @@ impl Slot {
             let byte = byte_of(byte)?;
             let (_, start, len) = self.part(start, end)?;
             // SAFETY: `part` checked the bounds.
-            unsafe { environment.fill(self.index, start, len, &raw const byte, 1) };
+            unsafe { environment.fill(self.place(), start, len, &raw const byte, 1) };
             Ok(())
         })
     }
@@ -188,7 +189,7 @@ impl Slot {
     /// Whether other JavaScript than the slot's own `ArrayBuffer` may reach the bytes.
     #[napi(getter)]
     pub fn escaped(&self, env: Env) -> napi::Result<bool> {
-        self.run(env, |environment, env| environment.escaped(env, self.index))
+        self.run(env, |environment, env| environment.escaped(env, self.place()))
     }
 
     /// The block's address; 0n if there is none.
@@ -213,22 +214,27 @@ impl Slot {
     /// -1 if the slot has none left, after 2^27 blocks.
     #[napi(getter)]
     pub fn key(&self) -> f64 {
-        self.environment.slots.key(self.index)
+        self.place().key()
+    }
+
+    fn place(&self) -> Place<'_> {
+        self.environment.slots.place(self.index)
     }
 
     fn parts(&self) -> Outcome<(NonNull<u8>, usize)> {
-        self.environment.slots.parts(self.index).ok_or_else(Failure::freed)
+        self.place().parts().ok_or_else(Failure::freed)
     }
 
     /// The block, and the start and length of the part from `start` to `end`.
     fn part(&self, start: f64, end: f64) -> Outcome<(NonNull<u8>, usize, usize)> {
         let (block, len) = self.parts()?;
-        let inside = start.fract() == 0.0 && end.fract() == 0.0 && start >= 0.0 && start <= end && end <= len as f64;
-        if !inside {
+        let position = |value| exact_integer(value).and_then(|value| usize::try_from(value).ok());
+        let (Some(start), Some(end)) = (position(start), position(end).filter(|end| *end <= len)) else {
             return Err(Failure::out_of_range(format!("{start} to {end} is no part of a block of {len} bytes")));
+        };
+        if start > end {
+            return Err(Failure::out_of_range(format!("The start {start} lies behind the end {end}")));
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "integers from 0 to `len`")]
-        let (start, end) = (start as usize, end as usize);
         Ok((block, start, end - start))
     }
 
@@ -239,7 +245,7 @@ impl Slot {
 
 impl ObjectFinalize for Slot {
     fn finalize(self, env: Env) -> napi::Result<()> {
-        self.environment.collect(env.raw(), self.index);
+        self.environment.collect(env.raw(), self.place());
         Ok(())
     }
 }
@@ -266,23 +272,21 @@ pub fn check_consume(env: Env, address: BigInt, byte_length: f64) -> napi::Resul
 /// A block's length: an integer from 1 to 2^53 - 1.
 #[inline]
 pub(crate) fn length_of(value: f64) -> Outcome<usize> {
-    if value.fract() == 0.0 && (1.0..9_007_199_254_740_992.0).contains(&value) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer below 2^53")]
-        let len = value as u64;
+    match exact_integer(value) {
+        None | Some(0) => {
+            Err(Failure::out_of_range(format!("A block's length must be an integer from 1 to 2^53 - 1, not {value}")))
+        }
         // On a 32-bit system the allocator has the last word on what is too long.
-        return Ok(usize::try_from(len).unwrap_or(usize::MAX));
+        Some(len) => Ok(usize::try_from(len).unwrap_or(usize::MAX)),
     }
-    Err(Failure::out_of_range(format!("A block's length must be an integer from 1 to 2^53 - 1, not {value}")))
 }
 
 /// A byte: an integer from 0 to 255.
 #[inline]
 pub(crate) fn byte_of(value: f64) -> Outcome<u8> {
-    if value.fract() == 0.0 && (0.0..256.0).contains(&value) {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer from 0 to 255")]
-        return Ok(value as u8);
-    }
-    Err(Failure::out_of_range(format!("A byte must be an integer from 0 to 255, not {value}")))
+    exact_integer(value)
+        .and_then(|byte| u8::try_from(byte).ok())
+        .ok_or_else(|| Failure::out_of_range(format!("A byte must be an integer from 0 to 255, not {value}")))
 }
 
 /// An address that `malloc` can have returned.

@@ -17,8 +17,14 @@ use crate::Block;
 /// A key is `generation * 2^26 + index`, an integer that a double holds exactly.
 const INDEX_BITS: u32 = 26;
 const GENERATION_BITS: u32 = 53 - INDEX_BITS;
-/// An entry of this generation has no key any more: see [`Owner::key`].
+/// An entry of this generation has no key any more: see [`Place::key`].
 const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
+
+/// How far an entry's next key is from its last one.
+pub(crate) const KEY_STEP: f64 = (1u64 << INDEX_BITS) as f64;
+
+/// Every key is below this.
+pub(crate) const END_OF_KEYS: f64 = LAST_GENERATION as f64 * KEY_STEP;
 
 /// The first segment's entries; each further segment has twice as many as the one before.
 const FIRST_SEGMENT: u32 = 1024;
@@ -74,6 +80,14 @@ pub(crate) struct Owner {
     vacant: RefCell<Vec<u32>>,
 }
 
+/// An entry that a slot of the owning thread has.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    owner: &'a Owner,
+    entry: &'a Entry,
+    index: u32,
+}
+
 impl Table {
     /// Whether `address` lies in a block of this table. From another thread the answer is of some
     /// moment during the call.
@@ -81,6 +95,7 @@ impl Table {
         (0..self.entries.load(Ordering::Acquire)).any(|index| self.entry(index).contains(address))
     }
 
+    #[inline]
     fn entry(&self, index: u32) -> &Entry {
         let (segment, offset) = locate(index);
         let start = self.segments[segment].load(Ordering::Acquire);
@@ -170,146 +185,24 @@ impl Owner {
         Some(index)
     }
 
-    /// Gives an entry back as its slot dies. Its block must be gone.
-    pub(crate) fn vacate(&self, index: u32) {
-        let entry = self.table.entry(index);
-        debug_assert_eq!(entry.state(), State::Idle);
-        entry.move_on();
-        entry.set_state(State::Vacant);
-        // A last generation has no keys left to give: such an entry is not used again.
-        if entry.generation.load(Ordering::Relaxed) < LAST_GENERATION {
-            self.vacant.borrow_mut().push(index);
-        }
+    /// The place of an entry that [`occupy`](Self::occupy) gave.
+    #[inline]
+    pub(crate) fn place(&self, index: u32) -> Place<'_> {
+        Place { owner: self, entry: self.table.entry(index), index }
     }
 
-    /// The entry that `key` names, if a slot has it.
+    /// The place that `key` names, if a slot has it.
     #[inline]
-    pub(crate) fn find(&self, key: f64) -> Option<u32> {
-        if !(0.0..9_007_199_254_740_992.0).contains(&key) || key.fract() != 0.0 {
-            return None;
-        }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer below 2^53")]
-        let key = key as u64;
+    pub(crate) fn find(&self, key: f64) -> Option<Place<'_>> {
+        let key = exact_integer(key)?;
         let index = u32::try_from(key & ((1 << INDEX_BITS) - 1)).ok()?;
         if index >= self.table.entries.load(Ordering::Relaxed) {
             return None;
         }
-        let entry = self.table.entry(index);
-        let generation = entry.generation.load(Ordering::Relaxed);
+        let place = self.place(index);
+        let generation = place.generation();
         let named = u64::from(generation) == key >> INDEX_BITS && generation < LAST_GENERATION;
-        (named && entry.state() != State::Vacant).then_some(index)
-    }
-
-    /// The entry's key, or -1 if it has none because its generations are used up (after 2^27 frees).
-    /// Its slot still works, but not by number.
-    #[inline]
-    pub(crate) fn key(&self, index: u32) -> f64 {
-        let generation = self.table.entry(index).generation.load(Ordering::Relaxed);
-        if generation == LAST_GENERATION {
-            return -1.0;
-        }
-        f64::from(generation) * f64::from(1 << INDEX_BITS) + f64::from(index)
-    }
-
-    #[inline]
-    pub(crate) fn state(&self, index: u32) -> State {
-        self.table.entry(index).state()
-    }
-
-    /// The block's address and length, if there is one.
-    #[inline]
-    pub(crate) fn parts(&self, index: u32) -> Option<(NonNull<u8>, usize)> {
-        let entry = self.table.entry(index);
-        let start = NonNull::new(ptr::with_exposed_provenance_mut(entry.address.load(Ordering::Relaxed)))?;
-        Some((start, entry.len.load(Ordering::Relaxed)))
-    }
-
-    /// Puts a block into an idle entry.
-    ///
-    /// # Panics
-    ///
-    /// If the entry is not idle.
-    #[inline]
-    pub(crate) fn put(&self, index: u32, block: Block) {
-        let entry = self.table.entry(index);
-        assert_eq!(entry.state(), State::Idle);
-        let (start, len) = block.into_parts();
-        entry.len.store(len, Ordering::Release);
-        entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
-        entry.set_state(State::Live);
-        add(&self.counters().live_bytes, len as u64);
-    }
-
-    /// Takes the block of a live entry out; the entry is then idle, and its old key is stale.
-    #[inline]
-    pub(crate) fn take(&self, index: u32) -> Option<Block> {
-        let (start, len) = self.parts(index)?;
-        if self.state(index) != State::Live {
-            return None;
-        }
-        self.clear(index);
-        // SAFETY: `put` took the block apart. The entry was live, so that it was the block's only
-        // holder, and it has just forgotten it.
-        Some(unsafe { Block::from_parts(start, len) })
-    }
-
-    /// Changes the block of a live entry in place; the entry's old key is stale then.
-    ///
-    /// To other threads the entry owns the old address until it owns the new one.
-    pub(crate) fn change<R>(&self, index: u32, change: impl FnOnce(&mut Block) -> R) -> Option<R> {
-        let (start, len) = self.parts(index)?;
-        if self.state(index) != State::Live {
-            return None;
-        }
-        // SAFETY: as in `take`; that the entry does not forget its address is made up for by the
-        // block being taken apart again below, before anybody can ask for it.
-        let mut block = unsafe { Block::from_parts(start, len) };
-        let result = change(&mut block);
-        let (start, new_len) = block.into_parts();
-        let entry = self.table.entry(index);
-        entry.move_on();
-        entry.len.store(new_len, Ordering::Release);
-        entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
-        subtract(&self.counters().live_bytes, len as u64);
-        add(&self.counters().live_bytes, new_len as u64);
-        Some(result)
-    }
-
-    /// Lends the block of a live entry to a control block, which owns it from now on; the entry
-    /// remembers where it is.
-    pub(crate) fn lend(&self, index: u32) -> Option<Block> {
-        let (start, len) = self.parts(index)?;
-        let entry = self.table.entry(index);
-        if entry.state() != State::Live {
-            return None;
-        }
-        entry.set_state(State::Viewed);
-        // SAFETY: as in `take`; a viewed entry never makes a block of what it remembers.
-        Some(unsafe { Block::from_parts(start, len) })
-    }
-
-    /// Forgets a viewed block: its control block has dealt with it, or will.
-    pub(crate) fn forget(&self, index: u32) {
-        debug_assert_eq!(self.state(index), State::Viewed);
-        self.clear(index);
-    }
-
-    /// Takes a lent block back.
-    pub(crate) fn reclaim(&self, index: u32, block: Block) {
-        let (start, len) = block.into_parts();
-        debug_assert_eq!(self.state(index), State::Viewed);
-        debug_assert_eq!(self.parts(index), Some((start, len)));
-        self.table.entry(index).set_state(State::Live);
-    }
-
-    #[inline]
-    fn clear(&self, index: u32) {
-        let entry = self.table.entry(index);
-        entry.move_on();
-        entry.address.store(0, Ordering::Release);
-        let len = entry.len.swap(0, Ordering::Relaxed);
-        entry.set_state(State::Idle);
-        subtract(&self.counters().live_bytes, len as u64);
+        (named && place.state() != State::Vacant).then_some(place)
     }
 
     fn add_entry(&self) -> Option<u32> {
@@ -327,6 +220,153 @@ impl Owner {
         self.table.entries.store(index + 1, Ordering::Release);
         Some(index)
     }
+}
+
+impl Place<'_> {
+    /// Gives the entry back as its slot dies. Its block must be gone.
+    pub(crate) fn vacate(self) {
+        debug_assert_eq!(self.state(), State::Idle);
+        self.entry.move_on();
+        self.entry.set_state(State::Vacant);
+        // A last generation has no keys left to give: such an entry is not used again.
+        if self.generation() < LAST_GENERATION {
+            self.owner.vacant.borrow_mut().push(self.index);
+        }
+    }
+
+    /// The entry's number among its owner's.
+    #[inline]
+    pub(crate) fn index(self) -> u32 {
+        self.index
+    }
+
+    /// The entry's key, or -1 if it has none because its generations are used up (after 2^27 frees).
+    /// Its slot still works, but not by number.
+    ///
+    /// Whenever a block goes, the next key is `KEY_STEP` more.
+    #[inline]
+    pub(crate) fn key(self) -> f64 {
+        match self.generation() {
+            LAST_GENERATION => -1.0,
+            generation => f64::from(generation) * KEY_STEP + f64::from(self.index),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn state(self) -> State {
+        self.entry.state()
+    }
+
+    /// The block's address and length, if there is one.
+    #[inline]
+    pub(crate) fn parts(self) -> Option<(NonNull<u8>, usize)> {
+        let address = self.entry.address.load(Ordering::Relaxed);
+        let start = NonNull::new(ptr::with_exposed_provenance_mut(address))?;
+        Some((start, self.entry.len.load(Ordering::Relaxed)))
+    }
+
+    /// Puts a block into an idle entry.
+    ///
+    /// # Panics
+    ///
+    /// If the entry is not idle.
+    #[inline]
+    pub(crate) fn put(self, block: Block) {
+        assert!(self.state() == State::Idle, "an entry owns one block");
+        let (start, len) = block.into_parts();
+        self.entry.len.store(len, Ordering::Release);
+        self.entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
+        self.entry.set_state(State::Live);
+        add(&self.owner.counters().live_bytes, len as u64);
+    }
+
+    /// Takes the block of a live entry out; the entry is then idle, and its old key is stale.
+    #[inline]
+    pub(crate) fn take(self) -> Option<Block> {
+        if self.state() != State::Live {
+            return None;
+        }
+        let (start, len) = self.parts()?;
+        self.clear(len);
+        // SAFETY: `put` took the block apart. The entry was live, so that it was the block's only
+        // holder, and it has just forgotten it.
+        Some(unsafe { Block::from_parts(start, len) })
+    }
+
+    /// Changes the block of a live entry in place; the entry's old key is stale then.
+    ///
+    /// To other threads the entry owns the old address until it owns the new one.
+    pub(crate) fn change<R>(self, change: impl FnOnce(&mut Block) -> R) -> Option<R> {
+        if self.state() != State::Live {
+            return None;
+        }
+        let (start, len) = self.parts()?;
+        // SAFETY: as in `take`; that the entry does not forget its address is made up for by the
+        // block being taken apart again below, before anybody can ask for it.
+        let mut block = unsafe { Block::from_parts(start, len) };
+        let result = change(&mut block);
+        let (start, new_len) = block.into_parts();
+        self.entry.move_on();
+        self.entry.len.store(new_len, Ordering::Release);
+        self.entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
+        subtract(&self.owner.counters().live_bytes, len as u64);
+        add(&self.owner.counters().live_bytes, new_len as u64);
+        Some(result)
+    }
+
+    /// Lends the block of a live entry to a control block, which owns it from now on; the entry
+    /// remembers where it is.
+    pub(crate) fn lend(self) -> Option<Block> {
+        if self.state() != State::Live {
+            return None;
+        }
+        let (start, len) = self.parts()?;
+        self.entry.set_state(State::Viewed);
+        // SAFETY: as in `take`; a viewed entry never makes a block of what it remembers.
+        Some(unsafe { Block::from_parts(start, len) })
+    }
+
+    /// Forgets a viewed block: its control block has dealt with it, or will.
+    pub(crate) fn forget(self) {
+        debug_assert_eq!(self.state(), State::Viewed);
+        if let Some((_, len)) = self.parts() {
+            self.clear(len);
+        }
+    }
+
+    /// Takes a lent block back.
+    pub(crate) fn reclaim(self, block: Block) {
+        let (start, len) = block.into_parts();
+        debug_assert_eq!(self.state(), State::Viewed);
+        debug_assert_eq!(self.parts(), Some((start, len)));
+        self.entry.set_state(State::Live);
+    }
+
+    #[inline]
+    fn clear(self, len: usize) {
+        self.entry.move_on();
+        self.entry.address.store(0, Ordering::Release);
+        self.entry.set_state(State::Idle);
+        subtract(&self.owner.counters().live_bytes, len as u64);
+    }
+
+    #[inline]
+    fn generation(self) -> u32 {
+        self.entry.generation.load(Ordering::Relaxed)
+    }
+}
+
+/// The integer that a double from 0 to 2^53 - 1 is, if it is one.
+#[inline]
+pub(crate) fn exact_integer(value: f64) -> Option<u64> {
+    if !(0.0..9_007_199_254_740_992.0).contains(&value) {
+        return None;
+    }
+    // SAFETY: finite, and within the range of an `i64`.
+    let integer: i64 = unsafe { value.to_int_unchecked() };
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53 there is none")]
+    let exact = integer as f64 == value;
+    exact.then_some(integer.cast_unsigned())
 }
 
 /// Adds to a counter that only this thread writes: cheaper than an atomic addition.
@@ -378,93 +418,93 @@ mod tests {
     #[test]
     fn a_key_names_its_entry_until_the_block_goes() {
         let table = Owner::new(5);
-        let index = table.occupy().unwrap();
-        let key = table.key(index);
-        assert_eq!(table.find(key), Some(index));
-        table.put(index, block(8));
-        assert_eq!(table.find(key), Some(index));
-        drop(table.take(index));
-        assert_eq!(table.find(key), None, "stale");
-        assert_eq!(table.find(table.key(index)), Some(index));
+        let place = table.place(table.occupy().unwrap());
+        let key = place.key();
+        assert_eq!(table.find(key).map(Place::index), Some(place.index));
+        place.put(block(8));
+        assert_eq!(table.find(key).map(Place::index), Some(place.index));
+        drop(place.take());
+        assert_eq!(table.find(key).map(Place::index), None, "stale");
+        assert_eq!(table.find(place.key()).map(Place::index), Some(place.index));
     }
 
     #[test]
     fn forged_keys_name_nothing() {
         let table = Owner::new(0);
-        let index = table.occupy().unwrap();
-        let key = table.key(index);
-        for forged in [-1.0, f64::NAN, f64::INFINITY, key + 0.5, key + 1.0, key + f64::from(1 << INDEX_BITS), 1e300] {
-            assert_eq!(table.find(forged), None, "{forged}");
+        let place = table.place(table.occupy().unwrap());
+        let key = place.key();
+        for forged in [-1.0, f64::NAN, f64::INFINITY, key + 0.5, key + 1.0, key + KEY_STEP, 1e300] {
+            assert_eq!(table.find(forged).map(Place::index), None, "{forged}");
         }
-        table.vacate(index);
-        assert_eq!(table.find(table.key(index)), None, "the right number of an entry without a slot");
+        place.vacate();
+        assert_eq!(table.find(place.key()).map(Place::index), None, "the right number of an entry without a slot");
     }
 
     #[test]
     fn an_entry_whose_generations_are_used_up_is_retired() {
         let table = Owner::new(0);
-        let index = table.occupy().unwrap();
-        table.table.entry(index).generation.store(LAST_GENERATION - 1, Ordering::Relaxed);
-        assert_eq!(table.find(table.key(index)), Some(index));
-        table.put(index, block(8));
-        drop(table.take(index));
-        assert_eq!(table.key(index), -1.0);
-        let last = f64::from(LAST_GENERATION) * f64::from(1 << INDEX_BITS) + f64::from(index);
-        assert_eq!(table.find(last), None);
-        table.put(index, block(8));
-        assert_eq!(table.take(index).unwrap().len(), 8, "its slot still works");
-        table.vacate(index);
-        assert_ne!(table.occupy(), Some(index));
+        let place = table.place(table.occupy().unwrap());
+        place.entry.generation.store(LAST_GENERATION - 1, Ordering::Relaxed);
+        assert_eq!(table.find(place.key()).map(Place::index), Some(place.index));
+        place.put(block(8));
+        drop(place.take());
+        assert_eq!(place.key(), -1.0);
+        let last = f64::from(LAST_GENERATION) * KEY_STEP + f64::from(place.index);
+        assert_eq!(table.find(last).map(Place::index), None);
+        place.put(block(8));
+        assert_eq!(place.take().unwrap().len(), 8, "its slot still works");
+        place.vacate();
+        assert_ne!(table.occupy(), Some(place.index));
     }
 
     #[test]
     fn other_threads_see_where_the_blocks_are() {
         let owner = Owner::new(0);
-        let index = owner.occupy().unwrap();
-        owner.put(index, block(100));
-        let start = owner.parts(index).unwrap().0.as_ptr().addr();
+        let place = owner.place(owner.occupy().unwrap());
+        place.put(block(100));
+        let start = place.parts().unwrap().0.as_ptr().addr();
         let table = Arc::clone(owner.table());
         let owns = move |address| std::thread::spawn(move || table.owns(address)).join().unwrap();
         assert!(owns.clone()(start) && owns.clone()(start + 99));
         assert!(!owns.clone()(start + 100) && !owns.clone()(start - 1));
-        drop(owner.take(index));
+        drop(place.take());
         assert!(!owns(start));
     }
 
     #[test]
     fn a_change_makes_the_key_stale() {
         let table = Owner::new(0);
-        let index = table.occupy().unwrap();
-        assert!(table.change(index, |_| ()).is_none(), "there is no block");
-        table.put(index, block(8));
-        let key = table.key(index);
-        table.change(index, |block| block.resize(100_000)).unwrap().unwrap();
-        assert_eq!(table.find(key), None);
-        assert_eq!(table.parts(index).unwrap().1, 100_000);
+        let place = table.place(table.occupy().unwrap());
+        assert!(place.change(|_| ()).is_none(), "there is no block");
+        place.put(block(8));
+        let key = place.key();
+        place.change(|block| block.resize(100_000)).unwrap().unwrap();
+        assert_eq!(table.find(key).map(Place::index), None);
+        assert_eq!(place.parts().unwrap().1, 100_000);
         assert_eq!(table.counters().live_bytes.load(Ordering::Relaxed), 100_000);
-        drop(table.take(index));
+        drop(place.take());
     }
 
     #[test]
     fn a_lent_block_cannot_be_taken() {
         let table = Owner::new(0);
-        let index = table.occupy().unwrap();
-        table.put(index, block(8));
-        let lent = table.lend(index).unwrap();
-        assert!(table.take(index).is_none() && table.lend(index).is_none());
-        assert_eq!(table.parts(index).unwrap().1, 8);
-        table.reclaim(index, lent);
-        assert_eq!(table.take(index).unwrap().len(), 8);
+        let place = table.place(table.occupy().unwrap());
+        place.put(block(8));
+        let lent = place.lend().unwrap();
+        assert!(place.take().is_none() && place.lend().is_none());
+        assert_eq!(place.parts().unwrap().1, 8);
+        place.reclaim(lent);
+        assert_eq!(place.take().unwrap().len(), 8);
     }
 
     #[test]
     fn live_bytes_are_counted() {
         let table = Owner::new(0);
-        let index = table.occupy().unwrap();
+        let place = table.place(table.occupy().unwrap());
         let live = || table.counters().live_bytes.load(Ordering::Relaxed);
-        table.put(index, block(8));
+        place.put(block(8));
         assert_eq!(live(), 8);
-        drop(table.take(index));
+        drop(place.take());
         assert_eq!(live(), 0);
     }
 }

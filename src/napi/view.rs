@@ -104,8 +104,7 @@ impl View {
     /// Makes an `ArrayBuffer` over `block`. On an error the block comes back.
     pub(crate) fn create(env: sys::napi_env, block: Block) -> Result<(Self, sys::napi_value), (Failure, Block)> {
         let (start, len) = (block.as_ptr(), block.len());
-        let control =
-            Arc::new(Control(Mutex::new(Holders { block: Some(block), slot: true, store: Store::Unborn })));
+        let control = Arc::new(Control(Mutex::new(Holders { block: Some(block), slot: true, store: Store::Unborn })));
         let take_back = |failure| match control.take() {
             Some(block) => (failure, block),
             None => unreachable!("an unborn store takes nothing"),
@@ -117,22 +116,17 @@ impl View {
         // SAFETY: the bytes live until the control block frees them, which it does not before this
         // backing store has ended or our own detach has emptied it.
         let status = unsafe {
-            sys::napi_create_external_arraybuffer(
-                env,
-                start.cast(),
-                len,
-                Some(finalize_store),
-                hint,
-                &raw mut value,
-            )
+            sys::napi_create_external_arraybuffer(env, start.cast(), len, Some(finalize_store), hint, &raw mut value)
         };
         if status != sys::Status::napi_ok {
             clear_exception(env);
-            return Err(take_back(Failure::no_external_buffers(if status == sys::Status::napi_no_external_buffers_allowed {
-                "it allows no external memory"
-            } else {
-                "it is longer than the longest one (buffer.constants.MAX_LENGTH)"
-            })));
+            return Err(take_back(Failure::no_external_buffers(
+                if status == sys::Status::napi_no_external_buffers_allowed {
+                    "it allows no external memory"
+                } else {
+                    "it is longer than the longest one (buffer.constants.MAX_LENGTH)"
+                },
+            )));
         }
         control.holders().store = Store::Held;
         let mut array_buffer = ptr::null_mut();

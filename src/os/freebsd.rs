@@ -36,7 +36,6 @@ fn count(name: &CStr) -> Option<u32> {
     let mut value = 0u32;
     let mut size = mem::size_of::<u32>();
     // SAFETY: `value` has room for the `size` bytes that are asked for, and nothing is set.
-    let answer =
-        unsafe { libc::sysctlbyname(name.as_ptr(), (&raw mut value).cast(), &raw mut size, ptr::null(), 0) };
+    let answer = unsafe { libc::sysctlbyname(name.as_ptr(), (&raw mut value).cast(), &raw mut size, ptr::null(), 0) };
     (answer == 0 && size == mem::size_of::<u32>()).then_some(value)
 }

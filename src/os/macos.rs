@@ -38,8 +38,7 @@ pub(crate) fn available_memory() -> Option<u64> {
     if answer != libc::KERN_SUCCESS {
         return None;
     }
-    let pages = u64::from(statistics.free_count)
-        + u64::from(statistics.inactive_count)
-        + u64::from(statistics.purgeable_count);
+    let pages =
+        u64::from(statistics.free_count) + u64::from(statistics.inactive_count) + u64::from(statistics.purgeable_count);
     Some(pages * page_size() as u64)
 }

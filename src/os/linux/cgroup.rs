@@ -77,9 +77,7 @@ fn left(group: &Path, [limit, usage]: [&str; 2], reclaimable: impl FnOnce() -> u
 
 fn inactive_file(group: &Path, name: &str) -> u64 {
     let stat = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
-    stat.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
-        .unwrap_or(0)
+    stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()).unwrap_or(0)
 }
 
 fn read_number(file: &Path) -> Option<u64> {
