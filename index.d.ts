@@ -3,17 +3,15 @@
 
 /** The raw calls that `takeHotPair` hands out. */
 export interface HotPair {
-  /**
-   * Allocates into the slot of that key, and returns the block's address, or -1 if a number cannot hold it.
-   * `fill` is a byte, or -1 for memory as it is.
-   */
-  allocate(key: number, byteLength: number, fill: number): number
-  /**
-   * Frees the block of the slot of that key. The slot's next key is `key + keyStep`, as long as that is below
-   * `endOfKeys`; then it has none left.
-   */
-  free(key: number): void
+  /** The arguments and results of both calls: a key; a length, then an address; a byte to fill with. */
+  readonly registers: Float64Array<ArrayBuffer>
+  /** Allocates into a slot. */
+  allocate(this: void): void
+  /** Frees a slot's block. */
+  free(this: void): void
+  /** How far a slot's next key is from its last one. */
   readonly keyStep: number
+  /** Every key is below this. */
   readonly endOfKeys: number
 }
 
@@ -175,14 +173,15 @@ export declare function setMemoryLimit(bytes?: number | undefined | null): void
 export declare function stats(): ProcessStats
 
 /**
- * Hands the raw calls out, once in each environment:
+ * Hands the raw calls out, once in each environment. They take and return numbers in `registers`:
  *
- * - `allocate(key, byteLength, fill)` allocates into the slot of that key, and returns the block's
- *   address, or -1 if a number cannot hold it. `fill` is a byte, or -1 for memory as it is.
- * - `free(key)` frees the slot's block. The slot's next key is `key + keyStep`, as long as that is below
- *   `endOfKeys`; then it has none left.
+ * - `allocate()` allocates `registers[1]` bytes into the slot of key `registers[0]`, filled with the byte
+ *   `registers[2]`, or as they are if that is -1. It sets `registers[1]` to the block's address, or to -1 if a
+ *   number cannot hold it.
+ * - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
+ *   that is below `endOfKeys`; then it has none left.
  *
- * Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a number that is stale or forged.
+ * Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
  */
 export declare function takeHotPair(): HotPair
 

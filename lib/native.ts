@@ -7,4 +7,4 @@ export type { ProcessStats, ThreadStats } from '../index.js'
 export type Slot = native.Slot
 
 /** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */
-export const { allocate, free, keyStep, endOfKeys }: native.HotPair = native.takeHotPair()
+export const { allocate, free, registers, keyStep, endOfKeys }: native.HotPair = native.takeHotPair()

@@ -1,4 +1,4 @@
-import { allocate, endOfKeys, free, keyStep, Slot } from './native.js'
+import { allocate, endOfKeys, free, keyStep, registers, Slot } from './native.js'
 import { fillSlot, UNINIT, type CheckedInit } from './init.js'
 
 /**
@@ -36,7 +36,11 @@ export function recycle(cell: Cell): void {
 export function allocateCell(byteLength: number, init: CheckedInit): Cell {
   const cell = acquire()
   try {
-    cell.address = allocate(cell.key, byteLength, typeof init === 'number' ? init : UNINIT)
+    registers[0] = cell.key
+    registers[1] = byteLength
+    registers[2] = typeof init === 'number' ? init : UNINIT
+    allocate()
+    cell.address = registers[1]
   } catch (error) {
     recycle(cell)
     throw error
@@ -61,7 +65,8 @@ export function consumeIntoCell(address: bigint, byteLength: number): [cell: Cel
 /** Frees a cell's block, and recycles the cell. */
 export function freeCell(cell: Cell): void {
   if (cell.key >= 0) {
-    free(cell.key)
+    registers[0] = cell.key
+    free()
     const next = cell.key + keyStep
     cell.key = next < endOfKeys ? next : -1
     recycle(cell)

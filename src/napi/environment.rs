@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use napi::sys;
 
 use super::failure::{Failure, Outcome, check};
+use super::hot::Registers;
 use super::ownership;
 use super::table::Owner;
 use super::view::View;
@@ -26,6 +27,7 @@ pub(crate) struct Environment {
     /// `ArrayBuffer.prototype.transfer` as it was when the addon was loaded; null before Node 21.
     pub(crate) transfer: sys::napi_ref,
     pub(crate) hot_pair_taken: Cell<bool>,
+    pub(crate) registers: &'static Registers,
     /// Bytes that V8 has not been told of yet.
     unreported: Cell<i64>,
 }
@@ -42,6 +44,7 @@ impl Environment {
             views: RefCell::default(),
             transfer: capture_transfer(env)?,
             hot_pair_taken: Cell::new(false),
+            registers: Registers::leak(),
             unreported: Cell::new(0),
         });
         ownership::lock().add_table(environment.slots.table());

@@ -75,10 +75,6 @@ impl Failure {
         Self { class: Class::Range, code: c"ERR_OUT_OF_RANGE", message: message.into() }
     }
 
-    pub(crate) fn wrong_type(message: impl Into<String>) -> Self {
-        Self { class: Class::Type, code: c"ERR_INVALID_ARG_TYPE", message: message.into() }
-    }
-
     pub(crate) fn bad_value(message: impl Into<String>) -> Self {
         Self { class: Class::Type, code: c"ERR_INVALID_ARG_VALUE", message: message.into() }
     }

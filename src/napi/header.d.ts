@@ -3,17 +3,14 @@
 
 /** The raw calls that `takeHotPair` hands out. */
 export interface HotPair {
-  /**
-   * Allocates into the slot of that key, and returns the block's address, or -1 if a number cannot hold it.
-   * `fill` is a byte, or -1 for memory as it is.
-   */
-  allocate(key: number, byteLength: number, fill: number): number
-  /**
-   * Frees the block of the slot of that key. The slot's next key is `key + keyStep`, as long as that is below
-   * `endOfKeys`; then it has none left.
-   */
-  free(key: number): void
+  /** The arguments and results of both calls: a key; a length, then an address; a byte to fill with. */
+  readonly registers: Float64Array<ArrayBuffer>
+  /** Allocates into a slot. */
+  allocate(this: void): void
+  /** Frees a slot's block. */
+  free(this: void): void
+  /** How far a slot's next key is from its last one. */
   readonly keyStep: number
+  /** Every key is below this. */
   readonly endOfKeys: number
 }
-

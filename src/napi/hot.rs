@@ -1,12 +1,14 @@
-//! The hot pair: allocate into a slot and free a slot, as raw Node-API calls with plain numbers.
+//! The hot pair: allocate into a slot and free a slot, as raw Node-API calls.
 //!
-//! A call through a class of napi-rs costs some 200 ns more than one of these. A number is a slot's
-//! key (see [`table`](super::table)); one that is stale or forged throws.
+//! A call through a class of napi-rs costs some 200 ns more than one of these. Arguments and results
+//! are numbers in an array that both sides see, the **registers**, which saves the conversion of each
+//! of them. A slot is named by its key (see [`table`](super::table)); one that is stale or forged throws.
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::bindgen_prelude::{Env, FromNapiValue, Unknown};
 use napi::sys;
@@ -18,17 +20,27 @@ use super::lifecycle::Init;
 use super::slot::{byte_of, length_of};
 use super::table::{END_OF_KEYS, KEY_STEP};
 
-/// The second argument of `allocate` that asks for memory as it is.
+/// The registers, each the bits of a double. Their memory is never given back, some bytes for each
+/// environment: whatever JavaScript does with the array, nobody reads memory that is gone.
+pub(crate) struct Registers([AtomicU64; 3]);
+
+const KEY: usize = 0;
+/// The length before `allocate`, the address after it.
+const BYTE_LENGTH: usize = 1;
+const FILL: usize = 2;
+
+/// What asks for memory as it is, instead of a byte to fill it with.
 const UNINIT: f64 = -1.0;
 
-/// Hands the raw calls out, once in each environment:
+/// Hands the raw calls out, once in each environment. They take and return numbers in `registers`:
 ///
-/// - `allocate(key, byteLength, fill)` allocates into the slot of that key, and returns the block's
-///   address, or -1 if a number cannot hold it. `fill` is a byte, or -1 for memory as it is.
-/// - `free(key)` frees the slot's block. The slot's next key is `key + keyStep`, as long as that is below
-///   `endOfKeys`; then it has none left.
+/// - `allocate()` allocates `registers[1]` bytes into the slot of key `registers[0]`, filled with the byte
+///   `registers[2]`, or as they are if that is -1. It sets `registers[1]` to the block's address, or to -1 if a
+///   number cannot hold it.
+/// - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
+///   that is below `endOfKeys`; then it has none left.
 ///
-/// Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a number that is stale or forged.
+/// Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
 #[napi(ts_return_type = "HotPair")]
 pub fn take_hot_pair(env: Env) -> napi::Result<Unknown<'static>> {
     let take = || {
@@ -45,19 +57,48 @@ pub fn take_hot_pair(env: Env) -> napi::Result<Unknown<'static>> {
 
 fn create_pair(env: sys::napi_env, environment: &Rc<Environment>) -> Outcome<sys::napi_value> {
     let mut pair = ptr::null_mut();
-    let allocate = create_function(env, environment, allocate)?;
-    let free = create_function(env, environment, free)?;
-    let key_step = number(env, KEY_STEP)?;
-    let end_of_keys = number(env, END_OF_KEYS)?;
-    // SAFETY: `pair` is a place to write to, the names end with a zero, the values are of this scope.
-    unsafe {
-        check(sys::napi_create_object(env, &raw mut pair))?;
-        check(sys::napi_set_named_property(env, pair, c"allocate".as_ptr(), allocate))?;
-        check(sys::napi_set_named_property(env, pair, c"free".as_ptr(), free))?;
-        check(sys::napi_set_named_property(env, pair, c"keyStep".as_ptr(), key_step))?;
-        check(sys::napi_set_named_property(env, pair, c"endOfKeys".as_ptr(), end_of_keys))?;
+    // SAFETY: `pair` is a place to write to.
+    check(unsafe { sys::napi_create_object(env, &raw mut pair) })?;
+    let properties = [
+        (c"registers", create_registers(env, environment.registers)?),
+        (c"allocate", create_function(env, environment, allocate)?),
+        (c"free", create_function(env, environment, free)?),
+        (c"keyStep", create_number(env, KEY_STEP)?),
+        (c"endOfKeys", create_number(env, END_OF_KEYS)?),
+    ];
+    for (name, value) in properties {
+        // SAFETY: the name ends with a zero, and both values are of this scope.
+        check(unsafe { sys::napi_set_named_property(env, pair, name.as_ptr(), value) })?;
     }
     Ok(pair)
+}
+
+/// A `Float64Array` over the registers.
+fn create_registers(env: sys::napi_env, registers: &'static Registers) -> Outcome<sys::napi_value> {
+    unsafe extern "C" fn nothing(_: sys::napi_env, _: *mut c_void, _: *mut c_void) {}
+    let mut buffer = ptr::null_mut();
+    let mut array = ptr::null_mut();
+    let start = (&raw const registers.0).cast_mut().cast::<c_void>();
+    // SAFETY: the memory is never given back, and Rust accesses it as atomics only.
+    let status = unsafe {
+        let len = size_of::<Registers>();
+        sys::napi_create_external_arraybuffer(env, start, len, Some(nothing), ptr::null_mut(), &raw mut buffer)
+    };
+    if status == sys::Status::napi_no_external_buffers_allowed {
+        return Err(Failure::no_external_buffers("it allows no external memory"));
+    }
+    check(status)?;
+    let (kind, len) = (sys::TypedarrayType::float64_array, registers.0.len());
+    // SAFETY: the buffer was just made, with room for so many doubles.
+    check(unsafe { sys::napi_create_typedarray(env, kind, len, buffer, 0, &raw mut array) })?;
+    Ok(array)
+}
+
+fn create_number(env: sys::napi_env, value: f64) -> Outcome<sys::napi_value> {
+    let mut result = ptr::null_mut();
+    // SAFETY: `result` is a place to write to.
+    check(unsafe { sys::napi_create_double(env, value, &raw mut result) })?;
+    Ok(result)
 }
 
 /// A function that is given the environment as its data, and keeps it alive.
@@ -85,12 +126,16 @@ unsafe extern "C" fn release_data(_env: sys::napi_env, data: *mut c_void, _hint:
 unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
-        run(env, info, |environment, [key, byte_length, fill]| {
-            let place = environment.slots.find(key).ok_or_else(Failure::stale_key)?;
+        run(env, info, |environment| {
+            let registers = environment.registers;
+            let place = environment.slots.find(registers.get(KEY)).ok_or_else(Failure::stale_key)?;
+            let len = length_of(registers.get(BYTE_LENGTH))?;
+            let fill = registers.get(FILL);
             let init = if fill == UNINIT { Init::Uninit } else { Init::Byte(byte_of(fill)?) };
-            environment.allocate(env, place, length_of(byte_length)?, init)?;
+            environment.allocate(env, place, len, init)?;
             let (start, _) = place.parts().ok_or_else(Failure::freed)?;
-            number(env, address_as_number(start.as_ptr().expose_provenance()))
+            registers.set(BYTE_LENGTH, address_as_number(start.as_ptr().expose_provenance()));
+            Ok(())
         })
     }
 }
@@ -98,57 +143,54 @@ unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info)
 unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
-        run(env, info, |environment, [key]| {
-            let place = environment.slots.find(key).ok_or_else(Failure::stale_key)?;
-            environment.free(env, place)?;
-            Ok(ptr::null_mut())
+        run(env, info, |environment| {
+            let place = environment.slots.find(environment.registers.get(KEY)).ok_or_else(Failure::stale_key)?;
+            environment.free(env, place)
         })
     }
 }
 
-/// Runs a raw call that takes numbers; null stands for `undefined`. What goes wrong is thrown; nothing unwinds into
-/// the runtime.
+/// Runs a raw call. What goes wrong is thrown; nothing unwinds into the runtime.
 ///
 /// # Safety
 ///
 /// `env` and `info` must be those of a call to a function that `create_function` made.
 #[inline]
-unsafe fn run<const N: usize>(
+unsafe fn run(
     env: sys::napi_env,
     info: sys::napi_callback_info,
-    call: impl FnOnce(&Environment, [f64; N]) -> Outcome<sys::napi_value>,
+    call: impl FnOnce(&Environment) -> Outcome<()>,
 ) -> sys::napi_value {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let mut count = N;
-        let mut values = [ptr::null_mut(); N];
         let mut data = ptr::null_mut();
-        // SAFETY: the runtime writes at most `count` values, fills up with `undefined`, and the
-        // pointer that the function was made with.
+        // SAFETY: the runtime writes the pointer that the function was made with.
         check(unsafe {
-            sys::napi_get_cb_info(env, info, &raw mut count, values.as_mut_ptr(), ptr::null_mut(), &raw mut data)
+            sys::napi_get_cb_info(env, info, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &raw mut data)
         })?;
         // SAFETY: `create_function` set the data, and the function that is being called keeps it.
-        let environment = unsafe { &*data.cast::<Environment>().cast_const() };
-        let mut numbers = [0.0; N];
-        for (number, value) in numbers.iter_mut().zip(values) {
-            // SAFETY: `value` was just given by the runtime.
-            if unsafe { sys::napi_get_value_double(env, value, number) } != sys::Status::napi_ok {
-                return Err(Failure::wrong_type("Every argument must be a number"));
-            }
-        }
-        call(environment, numbers)
+        call(unsafe { &*data.cast::<Environment>().cast_const() })
     }));
-    outcome.unwrap_or_else(|_| Err(Failure::panicked())).unwrap_or_else(|failure| {
+    if let Err(failure) = outcome.unwrap_or_else(|_| Err(Failure::panicked())) {
         failure.throw(env);
-        ptr::null_mut()
-    })
+    }
+    ptr::null_mut()
 }
 
-fn number(env: sys::napi_env, value: f64) -> Outcome<sys::napi_value> {
-    let mut result = ptr::null_mut();
-    // SAFETY: `result` is a place to write to.
-    check(unsafe { sys::napi_create_double(env, value, &raw mut result) })?;
-    Ok(result)
+impl Registers {
+    /// New registers, which are never given back.
+    pub(crate) fn leak() -> &'static Self {
+        Box::leak(Box::new(Self(Default::default())))
+    }
+
+    #[inline]
+    fn get(&self, register: usize) -> f64 {
+        f64::from_bits(self.0[register].load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    fn set(&self, register: usize, value: f64) {
+        self.0[register].store(value.to_bits(), Ordering::Relaxed);
+    }
 }
 
 /// Every address of a 64-bit user space is an integer that a double holds; a tagged one is not.

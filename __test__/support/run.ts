@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process'
+import { resolve } from 'node:path'
+
+/** The major versions of Node that the tests run on. */
+export const NODE_VERSIONS = [20, 22, 24, 26] as const
+export type NodeVersion = (typeof NODE_VERSIONS)[number]
+
+export interface Outcome {
+  /** The exit code, or null if a signal ended the process. */
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}
+
+export interface Options {
+  /** The Node to run on; the one that runs the tests if omitted. */
+  node?: NodeVersion
+  /** Arguments for Node itself. */
+  flags?: string[]
+  env?: Record<string, string>
+  /** What stands before the command, such as `['prlimit', '--as=1000000000']`. */
+  prefix?: string[]
+  /** Milliseconds after which the process is killed. */
+  timeout?: number
+}
+
+export const ROOT = resolve(__dirname, '../..')
+
+/** The path of a Node of that major version. */
+export function nodePath(version: NodeVersion): string {
+  return resolve(ROOT, `__test__/runtimes/node_modules/node${version}/bin/node`)
+}
+
+/** Runs a program of `__test__/fixtures` in a process of its own. */
+export function runFixture(name: string, args: string[] = [], options: Options = {}): Promise<Outcome> {
+  return run([resolve(ROOT, '__test__/fixtures', name), ...args], options)
+}
+
+/** Runs a piece of CommonJS in a process of its own; `require('cmalloc')` works there. */
+export function runSource(source: string, options: Options = {}): Promise<Outcome> {
+  return run(['--eval', source], options)
+}
+
+function run(
+  args: string[],
+  { node, flags = [], env = {}, prefix = [], timeout = 120_000 }: Options,
+): Promise<Outcome> {
+  const [command, ...rest] = [...prefix, node === undefined ? process.execPath : nodePath(node), ...flags, ...args]
+  return new Promise((done, fail) => {
+    const child = spawn(command!, rest, {
+      cwd: ROOT,
+      env: { ...process.env, NODE_OPTIONS: '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout,
+      killSignal: 'SIGKILL',
+    })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    child.on('error', fail)
+    child.on('close', (code, signal) => done({ code, signal, stdout, stderr }))
+  })
+}
