@@ -1,0 +1,145 @@
+/**
+ * Breaks the code on purpose, one patch of this folder at a time, and shows which test notices.
+ *
+ * A patch begins with the lines `Breaks: …`, what it does, and `Suite: …`, the test files that should notice, or
+ * `cargo` for the tests of the crate. If they do not, the whole suite is asked.
+ *
+ * `npm run mutants [-- name …]`
+ */
+
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+
+const ROOT = resolve(__dirname, '../..')
+const MINUTE = 60_000
+
+interface Mutant {
+  name: string
+  patch: string
+  breaks: string
+  suite: string[]
+  native: boolean
+}
+
+/** What the tests said: the names of those that failed, none if all passed. */
+type Failures = string[]
+
+function readMutant(file: string): Mutant {
+  const text = readFileSync(join(__dirname, file), 'utf8')
+  const header = (name: string): string => {
+    const line = new RegExp(`^${name}: (.+)$`, 'm').exec(text)
+    if (line === null) throw new Error(`${file} has no line "${name}: …"`)
+    return line[1]!
+  }
+  return {
+    name: basename(file, '.patch'),
+    patch: join(__dirname, file),
+    breaks: header('Breaks'),
+    suite: header('Suite').split(' '),
+    native: /^\+\+\+ b\/src\//m.test(text),
+  }
+}
+
+/** A copy of the working tree, which shares what was installed. */
+function copyTree(): string {
+  const copy = mkdtempSync(join(tmpdir(), 'cmalloc-mutants-'))
+  const listed = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT })
+  for (const file of listed.stdout.toString().split('\0').filter(Boolean)) {
+    mkdirSync(dirname(join(copy, file)), { recursive: true })
+    cpSync(join(ROOT, file), join(copy, file))
+  }
+  for (const folder of ['node_modules', '__test__/runtimes/node_modules']) {
+    symlinkSync(join(ROOT, folder), join(copy, folder))
+  }
+  return copy
+}
+
+function execute(copy: string, command: string, args: string[], timeout: number): { ok: boolean; output: string } {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: copy,
+    timeout,
+    killSignal: 'SIGKILL',
+    maxBuffer: 1 << 28,
+    // Apart from the real build, whose results the next run would reuse.
+    env: { ...process.env, CARGO_TARGET_DIR: join(ROOT, 'target/mutants'), FORCE_COLOR: '0' },
+  })
+  const reason = error === undefined ? '' : `\n${error.message}`
+  return { ok: status === 0, output: `${stdout}\n${stderr}${reason}` }
+}
+
+function mustSucceed(copy: string, command: string, ...args: string[]): void {
+  const { ok, output } = execute(copy, command, args, 10 * MINUTE)
+  if (!ok) throw new Error(`${command} ${args.join(' ')} failed:\n${output}`)
+}
+
+function buildNative(copy: string): void {
+  // Unoptimised: it builds in seconds, and what a mutant breaks is broken all the same.
+  mustSucceed(copy, 'npx', 'napi', 'build', '--platform', '--features', 'napi', '--no-js')
+}
+
+function buildLib(copy: string): void {
+  mustSucceed(copy, 'npx', 'tsc', '-p', 'tsconfig.json')
+}
+
+function runSuite(copy: string, suite: string[]): Failures {
+  if (suite[0] === 'cargo') {
+    const { ok, output } = execute(copy, 'cargo', ['test', '--features', 'napi', '--lib'], 3 * MINUTE)
+    const failed = [...output.matchAll(/^test (\S+) \.\.\. FAILED$/gm)].map((match) => `cargo test: ${match[1]}`)
+    return ok ? [] : failed.length > 0 ? failed : ['cargo test: the process ended']
+  }
+  const { ok, output } = execute(copy, 'npx', ['ava', '--tap', ...suite], 6 * MINUTE)
+  const failed = [...output.matchAll(/^not ok \d+ - (.+)$/gm)].map((match) => match[1]!)
+  return ok ? [] : failed.length > 0 ? failed : ['the test process ended']
+}
+
+function attack(copy: string, mutant: Mutant): Failures {
+  mustSucceed(copy, 'git', 'apply', '--whitespace=nowarn', mutant.patch)
+  try {
+    if (mutant.suite[0] !== 'cargo') {
+      if (mutant.native) buildNative(copy)
+      else buildLib(copy)
+    }
+    const failures = runSuite(copy, mutant.suite)
+    return failures.length > 0 ? failures : runSuite(copy, [])
+  } finally {
+    mustSucceed(copy, 'git', 'apply', '--whitespace=nowarn', '--reverse', mutant.patch)
+    if (mutant.suite[0] !== 'cargo') {
+      if (mutant.native) buildNative(copy)
+      else buildLib(copy)
+    }
+  }
+}
+
+function main(): void {
+  const wanted = process.argv.slice(2)
+  const mutants = readdirSync(__dirname)
+    .filter((file) => file.endsWith('.patch'))
+    .sort()
+    .map(readMutant)
+    .filter(({ name }) => wanted.length === 0 || wanted.includes(name))
+  const copy = copyTree()
+  try {
+    buildNative(copy)
+    buildLib(copy)
+    const suites = [...new Set(mutants.flatMap(({ suite }) => suite).filter((file) => file !== 'cargo'))]
+    const unbroken = suites.length === 0 ? [] : runSuite(copy, suites)
+    if (unbroken.length > 0) throw new Error(`Without a mutant these tests fail:\n${unbroken.join('\n')}`)
+    let survivors = 0
+    for (const mutant of mutants) {
+      const failures = attack(copy, mutant)
+      if (failures.length === 0) survivors += 1
+      const [first, ...rest] = failures
+      const caught =
+        first === undefined ? 'SURVIVED' : `caught by: ${first}${rest.length > 0 ? ` (+${rest.length})` : ''}`
+      console.log(`${failures.length > 0 ? 'ok' : 'NOT OK'}  ${mutant.name}: ${mutant.breaks}\n      ${caught}`)
+    }
+    console.log(`\n${mutants.length - survivors} of ${mutants.length} mutants caught`)
+    process.exitCode = survivors === 0 && mutants.length > 0 ? 0 : 1
+  } finally {
+    rmSync(copy, { recursive: true, force: true })
+  }
+}
+
+main()
