@@ -15,7 +15,6 @@ export interface HotPair {
   readonly endOfKeys: number
 }
 
-
 /**
  * Which binding artifact the generated loader actually loaded: `'native'` for
  * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
@@ -132,6 +131,9 @@ export declare class Slot {
  * Unsafe as `Slot.consume` is.
  */
 export declare function checkConsume(address: bigint, byteLength: number): void
+
+/** The bytes outside of its heap that V8 has been told of in this environment, by every addon: for tests. */
+export declare function externalBytes(): number
 
 /** Counts of the calling thread. */
 export declare function perThread(): ThreadStats

@@ -837,6 +837,7 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.Slot = nativeBinding.Slot
 module.exports.checkConsume = nativeBinding.checkConsume
+module.exports.externalBytes = nativeBinding.externalBytes
 module.exports.perThread = nativeBinding.perThread
 module.exports.setMemoryLimit = nativeBinding.setMemoryLimit
 module.exports.stats = nativeBinding.stats

@@ -12,6 +12,7 @@ use napi::sys;
 use super::failure::{Failure, Outcome, check};
 use super::hot::Registers;
 use super::ownership;
+use super::sweep::Sweeper;
 use super::table::Owner;
 use super::view::View;
 
@@ -28,6 +29,7 @@ pub(crate) struct Environment {
     pub(crate) transfer: sys::napi_ref,
     pub(crate) hot_pair_taken: Cell<bool>,
     pub(crate) registers: &'static Registers,
+    pub(crate) sweeper: Sweeper,
     /// Bytes that V8 has not been told of yet.
     unreported: Cell<i64>,
 }
@@ -45,6 +47,7 @@ impl Environment {
             transfer: capture_transfer(env)?,
             hot_pair_taken: Cell::new(false),
             registers: Registers::leak(),
+            sweeper: Sweeper::new(),
             unreported: Cell::new(0),
         });
         ownership::lock().add_table(environment.slots.table());
@@ -88,13 +91,12 @@ impl Environment {
         }
     }
 
-    fn flush_report(&self, env: sys::napi_env) {
-        let bytes = self.unreported.replace(0);
-        if bytes != 0 {
-            let mut total = 0;
-            // SAFETY: `total` is a place to write to.
-            unsafe { sys::napi_adjust_external_memory(env, bytes, &raw mut total) };
-        }
+    /// Tells V8 of what it has not been told yet. Returns what it has been told in all.
+    pub(crate) fn flush_report(&self, env: sys::napi_env) -> i64 {
+        let mut total = 0;
+        // SAFETY: `total` is a place to write to.
+        unsafe { sys::napi_adjust_external_memory(env, self.unreported.replace(0), &raw mut total) };
+        total
     }
 }
 

@@ -92,6 +92,13 @@ impl Failure {
         Self { class: Class::Error, code, message: message.into() }
     }
 
+    /// The same failure, with one sentence more.
+    pub(crate) fn with_hint(mut self, hint: &str) -> Self {
+        self.message.push_str(". ");
+        self.message.push_str(hint);
+        self
+    }
+
     /// Throws the error. The caller must return to JavaScript then.
     pub(crate) fn throw(self, env: sys::napi_env) {
         let message = CString::new(self.message).unwrap_or_default();

@@ -4,7 +4,7 @@
 //! may collect garbage and come back here.
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::sys;
 
@@ -30,15 +30,15 @@ impl Environment {
     #[inline]
     pub(crate) fn allocate(&self, env: sys::napi_env, place: Place<'_>, len: usize, init: Init) -> Outcome<()> {
         Self::must_be_idle(place)?;
-        let block = match init {
-            Init::Uninit => Block::malloc(len)?,
-            Init::Byte(0) => Block::calloc(len)?,
+        let block = self.with_last_chance(env, || match init {
+            Init::Uninit => Block::malloc(len),
+            Init::Byte(0) => Block::calloc(len),
             Init::Byte(byte) => {
                 let mut block = Block::malloc(len)?;
                 block.fill(&[byte]);
-                block
+                Ok(block)
             }
-        };
+        })?;
         self.admit(env, place, block);
         Ok(())
     }
@@ -52,7 +52,7 @@ impl Environment {
             self.count(|counters| &counters.explicit_frees);
             self.report(env, -signed(len));
         } else {
-            self.abandon(env, place);
+            self.abandon(place);
             self.count(|counters| &counters.explicit_frees);
         }
         Ok(())
@@ -62,22 +62,26 @@ impl Environment {
     /// entry is vacant then.
     pub(crate) fn collect(&self, env: sys::napi_env, place: Place<'_>) {
         match place.state() {
-            State::Live => {
-                if let Some(block) = place.take() {
-                    let len = block.len();
-                    drop(block);
-                    self.count(|counters| &counters.collected_frees);
-                    self.report(env, -signed(len));
-                }
-            }
+            State::Live => self.free_collected(env, place),
             State::Viewed => {
                 // Whoever holds the ArrayBuffer may still use it.
-                self.abandon(env, place);
+                self.abandon(place);
                 self.count(|counters| &counters.collected_frees);
             }
             State::Idle | State::Vacant => {}
         }
+        self.unwatch(env, place.index());
         place.vacate();
+    }
+
+    /// Frees the block of a dead slot.
+    pub(crate) fn free_collected(&self, env: sys::napi_env, place: Place<'_>) {
+        if let Some(block) = place.take() {
+            let len = block.len();
+            drop(block);
+            self.count(|counters| &counters.collected_frees);
+            self.report(env, -signed(len));
+        }
     }
 
     /// The `ArrayBuffer` over the block: the same one as long as it is reachable.
@@ -120,14 +124,14 @@ impl Environment {
         let (start, old) = place.parts().ok_or_else(Failure::freed)?;
         if len > old {
             // Before the ArrayBuffer is detached: a refusal must leave it as it is.
-            budget::check(len - old)?;
+            self.with_last_chance(env, || budget::check(len - old))?;
         }
         if !self.recover(env, place) {
-            let block = Block::malloc(len)?;
+            let block = self.with_last_chance(env, || Block::malloc(len))?;
             // SAFETY: the escaped block lives as long as the slot holds it, which it does until
             // `abandon`; both have at least the smaller length, and are different blocks.
             unsafe { ptr::copy_nonoverlapping(start.as_ptr(), block.as_ptr(), len.min(old)) };
-            self.abandon(env, place);
+            self.abandon(place);
             self.count(|counters| &counters.explicit_frees);
             self.admit(env, place, block);
             return Ok(());
@@ -144,7 +148,7 @@ impl Environment {
         if self.escaped(env, place)? {
             return Err(Failure::escaped());
         }
-        budget::check(len.saturating_sub(old))?;
+        self.with_last_chance(env, || budget::check(len.saturating_sub(old)))?;
         if !self.recover(env, place) {
             return Err(Failure::escaped());
         }
@@ -219,6 +223,9 @@ impl Environment {
         place.put(block);
         self.count(|counters| &counters.allocations);
         self.report(env, signed(len));
+        if self.sweeper.is_due(self.slots.counters().live_bytes.load(Ordering::Relaxed)) {
+            self.sweep(env);
+        }
     }
 
     /// Brings a viewed block back to its entry, if nobody but the slot can reach its bytes then.
@@ -232,7 +239,7 @@ impl Environment {
             self.views.borrow_mut().insert(place.index(), view);
             return false;
         }
-        let Some(block) = view.into_block(env) else {
+        let Some(block) = view.into_block() else {
             // Leaked as the environment went down.
             place.forget();
             return false;
@@ -244,11 +251,11 @@ impl Environment {
     }
 
     /// Leaves an escaped block to its backing store.
-    fn abandon(&self, env: sys::napi_env, place: Place<'_>) {
+    fn abandon(&self, place: Place<'_>) {
         let view = self.views.borrow_mut().remove(&place.index());
         if let Some(view) = view {
             // First, so that at every moment somebody is known to own the address.
-            view.orphan(env);
+            view.orphan();
         }
         if place.state() == State::Viewed {
             place.forget();

@@ -3,7 +3,7 @@
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
-use napi::bindgen_prelude::{BigInt, Env, FromNapiValue, ObjectFinalize, Unknown};
+use napi::bindgen_prelude::{BigInt, Env, FromNapiValue, JsValue, ObjectFinalize, This, Unknown};
 use napi::sys;
 use napi_derive::napi;
 
@@ -28,10 +28,11 @@ pub struct Slot {
 impl Slot {
     /// A slot without a block.
     #[napi(constructor)]
-    pub fn new(env: Env) -> napi::Result<Self> {
+    pub fn new(env: Env, this: This) -> napi::Result<Self> {
         let occupy = || {
             let environment = Environment::of(env.raw())?;
             let index = environment.slots.occupy().ok_or_else(|| Failure::out_of_range("There are too many slots"))?;
+            environment.watch(env.raw(), index, this.raw())?;
             Ok(Self { environment, index })
         };
         occupy().map_err(|failure: Failure| failure.thrown(env.raw()))

@@ -92,6 +92,13 @@ pub fn per_thread(env: Env) -> napi::Result<ThreadStats> {
     })
 }
 
+/// The bytes outside of its heap that V8 has been told of in this environment, by every addon: for tests.
+#[napi]
+pub fn external_bytes(env: Env) -> napi::Result<f64> {
+    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
+    Ok(environment.flush_report(env.raw()) as f64)
+}
+
 /// Limits what all live blocks of the process may hold together; `null` lifts the limit.
 #[napi]
 pub fn set_memory_limit(env: Env, bytes: Option<f64>) -> napi::Result<()> {

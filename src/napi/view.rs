@@ -7,6 +7,7 @@
 //! JavaScript can reach the bytes any more.
 
 use std::ffi::c_void;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +30,16 @@ struct Holders {
     /// Whether the slot holds on to the block.
     slot: bool,
     store: Store,
+    /// A weak reference to the `ArrayBuffer`, until its backing store is gone.
+    array_buffer: Reference,
 }
+
+/// A reference that only the environment's thread uses; it is null once it was deleted.
+struct Reference(sys::napi_ref);
+
+// SAFETY: every function that uses the reference has been given the environment by the runtime, which
+// it does in the environment's own thread only. Other threads move and compare the pointer.
+unsafe impl Send for Reference {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Store {
@@ -42,11 +52,7 @@ enum Store {
 }
 
 /// A slot's side of an `ArrayBuffer` over its block.
-pub(crate) struct View {
-    control: Arc<Control>,
-    /// Weak: the `ArrayBuffer` as long as it is reachable.
-    array_buffer: sys::napi_ref,
-}
+pub(crate) struct View(Arc<Control>);
 
 impl Control {
     fn holders(&self) -> MutexGuard<'_, Holders> {
@@ -73,30 +79,58 @@ impl Control {
         }
     }
 
-    /// The backing store is gone. `alive`: whether its environment still runs JavaScript.
-    fn store_ended(&self, alive: impl FnOnce() -> bool) {
-        let must_ask = {
-            let holders = self.holders();
-            holders.block.is_some()
-        };
+    /// The backing store is gone, or its environment goes down.
+    fn store_ended(&self, env: sys::napi_env) {
+        let must_ask = self.holders().block.is_some();
         // Asked without the lock, as it enters the runtime.
-        let alive = !must_ask || alive();
+        //
+        // The runtime calls finalizers as an environment goes down even if the store was moved to
+        // another thread, which may be reading the bytes. Only if they are still under the
+        // ArrayBuffer that we made, nobody can: no JavaScript runs here any more.
+        let safe = !must_ask || runs_javascript(env) || self.is_attached(env);
         let mut holders = self.holders();
         holders.store = Store::Gone;
-        if !alive {
-            // The environment is going down. The runtime calls finalizers then even if the store was
-            // moved to another thread, which may be reading the bytes: leaking is the safe choice.
-            if let Some(block) = holders.block.take() {
-                let mut ownership = ownership::lock();
+        let reference = mem::replace(&mut holders.array_buffer.0, ptr::null_mut());
+        let block = if safe && holders.slot { None } else { holders.block.take() };
+        drop(holders);
+        if let Some(block) = block {
+            let mut ownership = ownership::lock();
+            ownership.remove_orphan(block.as_ptr().addr());
+            if safe {
+                drop(ownership);
+                drop(block);
+            } else {
                 let (start, len) = block.into_parts();
-                ownership.remove_orphan(start.as_ptr().addr());
                 ownership.add_leaked(start.as_ptr().addr(), len);
             }
-        } else if !holders.slot
-            && let Some(block) = holders.block.take()
-        {
-            ownership::lock().remove_orphan(block.as_ptr().addr());
         }
+        // SAFETY: the reference was just taken out, so that it is deleted once.
+        unsafe { sys::napi_delete_reference(env, reference) };
+    }
+
+    /// Whether the bytes are still under the `ArrayBuffer` that was made for them.
+    fn is_attached(&self, env: sys::napi_env) -> bool {
+        let mut scope = ptr::null_mut();
+        // SAFETY: `scope` is a place to write to, and is closed below.
+        if unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
+            return false;
+        }
+        let attached = self.attached(env).is_ok_and(|value| !value.is_null());
+        // SAFETY: the scope was opened above, and no value of it is used any more.
+        unsafe { sys::napi_close_handle_scope(env, scope) };
+        attached
+    }
+
+    /// The `ArrayBuffer`, if it is still the one that holds the bytes; else null.
+    fn attached(&self, env: sys::napi_env) -> Outcome<sys::napi_value> {
+        let reference = self.holders().array_buffer.0;
+        let mut value = ptr::null_mut();
+        if reference.is_null() {
+            return Ok(value);
+        }
+        // SAFETY: a reference that is not null is alive; `value` is a place to write to.
+        check(unsafe { sys::napi_get_reference_value(env, reference, &raw mut value) })?;
+        if value.is_null() || is_detached(env, value)? { Ok(ptr::null_mut()) } else { Ok(value) }
     }
 }
 
@@ -104,7 +138,12 @@ impl View {
     /// Makes an `ArrayBuffer` over `block`. On an error the block comes back.
     pub(crate) fn create(env: sys::napi_env, block: Block) -> Result<(Self, sys::napi_value), (Failure, Block)> {
         let (start, len) = (block.as_ptr(), block.len());
-        let control = Arc::new(Control(Mutex::new(Holders { block: Some(block), slot: true, store: Store::Unborn })));
+        let control = Arc::new(Control(Mutex::new(Holders {
+            block: Some(block),
+            slot: true,
+            store: Store::Unborn,
+            array_buffer: Reference(ptr::null_mut()),
+        })));
         let take_back = |failure| match control.take() {
             Some(block) => (failure, block),
             None => unreachable!("an unborn store takes nothing"),
@@ -128,7 +167,6 @@ impl View {
                 },
             )));
         }
-        control.holders().store = Store::Held;
         let mut array_buffer = ptr::null_mut();
         // SAFETY: `value` is the ArrayBuffer that was just made.
         if let Err(failure) = check(unsafe { sys::napi_create_reference(env, value, 0, &raw mut array_buffer) }) {
@@ -136,14 +174,18 @@ impl View {
             unsafe { sys::napi_detach_arraybuffer(env, value) };
             return Err(take_back(failure));
         }
-        Ok((Self { control, array_buffer }, value))
+        {
+            let mut holders = control.holders();
+            holders.store = Store::Held;
+            holders.array_buffer = Reference(array_buffer);
+        }
+        Ok((Self(control), value))
     }
 
     /// The `ArrayBuffer`, if it is still the one that holds the bytes; null if it was collected or
     /// its bytes were moved away.
     pub(crate) fn attached(&self, env: sys::napi_env) -> Outcome<sys::napi_value> {
-        let value = self.value(env)?;
-        if value.is_null() || is_detached(env, value)? { Ok(ptr::null_mut()) } else { Ok(value) }
+        self.0.attached(env)
     }
 
     /// Makes sure that no JavaScript can reach the bytes any more, if that can be done.
@@ -153,7 +195,7 @@ impl View {
     pub(crate) fn detach(&self, env: sys::napi_env, transfer: sys::napi_ref) -> bool {
         let Ok(value) = self.attached(env) else { return false };
         if value.is_null() {
-            return self.control.store_is_gone();
+            return self.0.store_is_gone();
         }
         if transfer.is_null() {
             // SAFETY: `value` is an attached ArrayBuffer.
@@ -165,27 +207,13 @@ impl View {
     }
 
     /// The block, after [`detach`](Self::detach) has succeeded.
-    pub(crate) fn into_block(self, env: sys::napi_env) -> Option<Block> {
-        self.delete_reference(env);
-        self.control.take()
+    pub(crate) fn into_block(self) -> Option<Block> {
+        self.0.take()
     }
 
     /// Lets go of the block, and leaves it to its backing store.
-    pub(crate) fn orphan(self, env: sys::napi_env) {
-        self.delete_reference(env);
-        self.control.orphan();
-    }
-
-    fn value(&self, env: sys::napi_env) -> Outcome<sys::napi_value> {
-        let mut value = ptr::null_mut();
-        // SAFETY: the reference lives as long as the view.
-        check(unsafe { sys::napi_get_reference_value(env, self.array_buffer, &raw mut value) })?;
-        Ok(value)
-    }
-
-    fn delete_reference(&self, env: sys::napi_env) {
-        // SAFETY: both callers consume the view, so that the reference is deleted once.
-        unsafe { sys::napi_delete_reference(env, self.array_buffer) };
+    pub(crate) fn orphan(self) {
+        self.0.orphan();
     }
 }
 
@@ -235,7 +263,7 @@ unsafe extern "C" fn finalize_store(env: sys::napi_env, _data: *mut c_void, hint
         }
         // SAFETY: this is the end of the backing store, which comes once: the count is given up.
         let control = unsafe { Arc::from_raw(control) };
-        control.store_ended(|| runs_javascript(env));
+        control.store_ended(env);
     }));
 }
 

@@ -1,0 +1,233 @@
+//! The sweep: freeing the blocks of dead slots without waiting for the event loop.
+//!
+//! The runtime runs finalizers between turns of the event loop. A synchronous loop that drops handles
+//! would pile up memory until it ends; so each slot has a weak reference, which tells at once whether
+//! the collector has found the slot dead. When an environment's bytes or slots have grown by a part
+//! since the last sweep, the blocks of the dead are freed; their late finalizers find nothing to do.
+//!
+//! A block that has an `ArrayBuffer` is not swept: other JavaScript may hold its bytes, which only the
+//! finalizer of the backing store can tell.
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+use std::sync::atomic::Ordering;
+
+use napi::sys;
+
+use super::environment::Environment;
+use super::failure::{Failure, Outcome, check};
+use super::table::{Place, State};
+use crate::OutOfMemory;
+
+/// Bytes, and slots, by which an environment grows at least before it is swept.
+const BYTES: u64 = 128 << 20;
+const SLOTS: usize = 16 << 10;
+
+/// How many references are looked at in one handle scope. What was looked at stays alive until the
+/// scope is closed.
+const SCOPE: usize = 256;
+
+/// More than V8 lets native memory grow before it collects garbage at once.
+const NUDGE: i64 = 4 << 30;
+
+/// The weak references to an environment's slots, and when they are looked at next.
+pub(crate) struct Sweeper {
+    /// By the index of the slot's entry; null where there is none.
+    slots: RefCell<Vec<sys::napi_ref>>,
+    occupied: Cell<usize>,
+    next_at_bytes: Cell<u64>,
+    next_at_slots: Cell<usize>,
+}
+
+/// Blocks that no handle holds any more, but whose `ArrayBuffer`'s finalizer has not run.
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    blocks: u64,
+    bytes: u64,
+}
+
+impl Sweeper {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: RefCell::default(),
+            occupied: Cell::new(0),
+            next_at_bytes: Cell::new(BYTES),
+            next_at_slots: Cell::new(SLOTS),
+        }
+    }
+
+    /// Whether so many live bytes are a reason to sweep.
+    #[inline]
+    pub(crate) fn is_due(&self, live_bytes: u64) -> bool {
+        live_bytes >= self.next_at_bytes.get()
+    }
+
+    fn reference(&self, index: u32) -> sys::napi_ref {
+        self.slots.borrow().get(index as usize).copied().unwrap_or(ptr::null_mut())
+    }
+
+    fn take_reference(&self, index: u32) -> sys::napi_ref {
+        self.slots
+            .borrow_mut()
+            .get_mut(index as usize)
+            .map_or(ptr::null_mut(), |slot| std::mem::replace(slot, ptr::null_mut()))
+    }
+}
+
+impl Environment {
+    /// Watches a new slot: `this` is its JavaScript object.
+    pub(crate) fn watch(&self, env: sys::napi_env, index: u32, this: sys::napi_value) -> Outcome<()> {
+        let mut reference = ptr::null_mut();
+        // SAFETY: `reference` is a place to write to.
+        check(unsafe { sys::napi_create_reference(env, this, 0, &raw mut reference) })?;
+        {
+            let mut slots = self.sweeper.slots.borrow_mut();
+            if slots.len() <= index as usize {
+                slots.resize(index as usize + 1, ptr::null_mut());
+            }
+            slots[index as usize] = reference;
+        }
+        self.sweeper.occupied.set(self.sweeper.occupied.get() + 1);
+        if self.sweeper.occupied.get() >= self.sweeper.next_at_slots.get() {
+            self.sweep(env);
+        }
+        Ok(())
+    }
+
+    /// Stops watching a slot, as its finalizer runs.
+    pub(crate) fn unwatch(&self, env: sys::napi_env, index: u32) {
+        let reference = self.sweeper.take_reference(index);
+        if !reference.is_null() {
+            self.delete_reference(env, reference);
+        }
+    }
+
+    /// Frees the blocks of all slots that the collector has found dead.
+    #[cold]
+    pub(crate) fn sweep(&self, env: sys::napi_env) {
+        self.for_each_dead(env, |environment, place| {
+            if place.state() == State::Live {
+                environment.free_collected(env, place);
+                // The finalizer has nothing to do any more, and may come late.
+                environment.unwatch(env, place.index());
+            }
+        });
+        let bytes = self.slots.counters().live_bytes.load(Ordering::Relaxed);
+        self.sweeper.next_at_bytes.set(bytes + BYTES.max(bytes / 2));
+        let slots = self.sweeper.occupied.get();
+        self.sweeper.next_at_slots.set(slots + SLOTS.max(slots / 2));
+    }
+
+    /// Runs what may be refused for want of memory; if it is, collects garbage, sweeps, and tries once
+    /// more.
+    #[inline]
+    pub(crate) fn with_last_chance<T>(
+        &self,
+        env: sys::napi_env,
+        mut operation: impl FnMut() -> Result<T, OutOfMemory>,
+    ) -> Outcome<T> {
+        match operation() {
+            Ok(value) => Ok(value),
+            Err(refusal) => {
+                if self.could_help(&refusal) {
+                    self.nudge(env);
+                    self.sweep(env);
+                    if let Ok(value) = operation() {
+                        return Ok(value);
+                    }
+                }
+                Err(self.refused(env, refusal))
+            }
+        }
+    }
+
+    /// Whether freeing everything that this environment has would be enough.
+    fn could_help(&self, refusal: &OutOfMemory) -> bool {
+        let bytes = self.slots.counters().live_bytes.load(Ordering::Relaxed);
+        bytes > 0
+            && match *refusal {
+                OutOfMemory::Allocator { requested } => requested as u64 <= bytes,
+                OutOfMemory::Machine { requested, available, reserve } => {
+                    requested as u64 + reserve as u64 <= available.saturating_add(bytes)
+                }
+                OutOfMemory::Limit { requested, live, limit } => {
+                    (live as u64).saturating_sub(bytes) + requested as u64 <= limit as u64
+                }
+            }
+    }
+
+    /// The error for a refusal, which says what waits for finalizers.
+    fn refused(&self, env: sys::napi_env, refusal: OutOfMemory) -> Failure {
+        let Waiting { blocks, bytes } = self.waiting(env);
+        let failure = Failure::from(refusal);
+        if blocks == 0 {
+            return failure;
+        }
+        failure.with_hint(&format!(
+            "{bytes} bytes of {blocks} dropped blocks wait for the finalizers of their ArrayBuffers, which run between \
+             turns of the event loop: call free(), declare them with `using`, or let the event loop turn"
+        ))
+    }
+
+    /// Makes V8 collect garbage at once, by telling it of memory that is not there.
+    fn nudge(&self, env: sys::napi_env) {
+        let mut total = 0;
+        self.flush_report(env);
+        // SAFETY: `total` is a place to write to. What is added is taken back: it never falls below zero.
+        unsafe {
+            sys::napi_adjust_external_memory(env, NUDGE, &raw mut total);
+            sys::napi_adjust_external_memory(env, -NUDGE, &raw mut total);
+        }
+    }
+
+    fn waiting(&self, env: sys::napi_env) -> Waiting {
+        let (blocks, bytes) = super::ownership::lock().orphans();
+        let mut waiting = Waiting { blocks, bytes };
+        self.for_each_dead(env, |_, place| {
+            if let (State::Viewed, Some((_, len))) = (place.state(), place.parts()) {
+                waiting.blocks += 1;
+                waiting.bytes += len as u64;
+            }
+        });
+        waiting
+    }
+
+    /// Calls `visit` for each slot that the collector has found dead and whose finalizer has not run.
+    fn for_each_dead(&self, env: sys::napi_env, mut visit: impl FnMut(&Self, Place<'_>)) {
+        let count = self.sweeper.slots.borrow().len();
+        for start in (0..count).step_by(SCOPE) {
+            let mut scope = ptr::null_mut();
+            // SAFETY: `scope` is a place to write to, and is closed below.
+            if unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
+                return;
+            }
+            for index in start..(start + SCOPE).min(count) {
+                let Ok(index) = u32::try_from(index) else { break };
+                if self.is_dead(env, index) {
+                    visit(self, self.slots.place(index));
+                }
+            }
+            // SAFETY: the scope was opened above, and no value of it is used any more.
+            unsafe { sys::napi_close_handle_scope(env, scope) };
+        }
+    }
+
+    fn is_dead(&self, env: sys::napi_env, index: u32) -> bool {
+        let reference = self.sweeper.reference(index);
+        // An idle entry has nothing to free, and there may be many: they are not looked at.
+        if reference.is_null() || matches!(self.slots.place(index).state(), State::Idle | State::Vacant) {
+            return false;
+        }
+        let mut value = ptr::null_mut();
+        // SAFETY: the reference is deleted only when it is taken out of the list; `value` is a place to
+        // write to.
+        let status = unsafe { sys::napi_get_reference_value(env, reference, &raw mut value) };
+        status == sys::Status::napi_ok && value.is_null()
+    }
+
+    fn delete_reference(&self, env: sys::napi_env, reference: sys::napi_ref) {
+        self.sweeper.occupied.set(self.sweeper.occupied.get().saturating_sub(1));
+        // SAFETY: the reference was just taken out of the list, so that it is deleted once.
+        unsafe { sys::napi_delete_reference(env, reference) };
+    }
+}
