@@ -183,9 +183,12 @@ export declare function stats(): ProcessStats
  * - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
  *   that is below `endOfKeys`; then it has none left.
  *
+ * `endsWithProcess` says that the environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not
+ * be told apart then.
+ *
  * Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
  */
-export declare function takeHotPair(): HotPair
+export declare function takeHotPair(endsWithProcess?: boolean | undefined | null): HotPair
 
 /** What the calling thread's handles did. */
 export interface ThreadStats {

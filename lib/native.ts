@@ -1,5 +1,6 @@
 /** The native binding, and its raw calls: the one place where they are taken. */
 
+import { isMainThread } from 'node:worker_threads'
 import * as native from '../index.js'
 
 export const { checkConsume, perThread, setMemoryLimit, Slot, stats } = native
@@ -7,4 +8,4 @@ export type { ProcessStats, ThreadStats } from '../index.js'
 export type Slot = native.Slot
 
 /** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */
-export const { allocate, free, registers, keyStep, endOfKeys }: native.HotPair = native.takeHotPair()
+export const { allocate, free, registers, keyStep, endOfKeys }: native.HotPair = native.takeHotPair(isMainThread)

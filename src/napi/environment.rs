@@ -12,6 +12,7 @@ use napi::sys;
 use super::failure::{Failure, Outcome, check};
 use super::hot::Registers;
 use super::ownership;
+use super::stores::Stores;
 use super::sweep::Sweeper;
 use super::table::Owner;
 use super::view::View;
@@ -25,6 +26,7 @@ pub(crate) struct Environment {
     pub(crate) slots: Owner,
     /// The `ArrayBuffer`s over blocks, by the entry that lent the block.
     pub(crate) views: RefCell<HashMap<u32, View>>,
+    pub(crate) stores: Stores,
     /// `ArrayBuffer.prototype.transfer` as it was when the addon was loaded; null before Node 21.
     pub(crate) transfer: sys::napi_ref,
     pub(crate) hot_pair_taken: Cell<bool>,
@@ -44,6 +46,7 @@ impl Environment {
         let environment = Rc::new(Self {
             slots: Owner::new(FIRST_GENERATION.fetch_add(DISTANCE, Ordering::Relaxed)),
             views: RefCell::default(),
+            stores: Stores::new(),
             transfer: capture_transfer(env)?,
             hot_pair_taken: Cell::new(false),
             registers: Registers::leak(),

@@ -4,6 +4,7 @@
 //! may collect garbage and come back here.
 
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::sys;
@@ -85,7 +86,7 @@ impl Environment {
     }
 
     /// The `ArrayBuffer` over the block: the same one as long as it is reachable.
-    pub(crate) fn buffer(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<sys::napi_value> {
+    pub(crate) fn buffer(self: &Rc<Self>, env: sys::napi_env, place: Place<'_>) -> Outcome<sys::napi_value> {
         if place.state() == State::Viewed {
             let attached = self.attached(env, place)?;
             if !attached.is_null() {
@@ -100,6 +101,7 @@ impl Environment {
         let len = signed(block.len());
         match View::create(env, block) {
             Ok((view, value)) => {
+                self.watch_store(env, &view);
                 self.views.borrow_mut().insert(place.index(), view);
                 self.report(env, -len);
                 Ok(value)

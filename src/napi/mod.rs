@@ -14,6 +14,7 @@ mod lifecycle;
 mod ownership;
 mod slot;
 mod stats;
+mod stores;
 mod sweep;
 mod table;
 mod view;

@@ -239,7 +239,11 @@ impl Slot {
         Ok((block, start, end - start))
     }
 
-    fn run<T>(&self, env: Env, operation: impl FnOnce(&Environment, sys::napi_env) -> Outcome<T>) -> napi::Result<T> {
+    fn run<T>(
+        &self,
+        env: Env,
+        operation: impl FnOnce(&Rc<Environment>, sys::napi_env) -> Outcome<T>,
+    ) -> napi::Result<T> {
         operation(&self.environment, env.raw()).map_err(|failure| failure.thrown(env.raw()))
     }
 }

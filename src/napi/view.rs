@@ -30,6 +30,9 @@ struct Holders {
     /// Whether the slot holds on to the block.
     slot: bool,
     store: Store,
+    /// Whether, as the environment began to go down, the bytes were still under the `ArrayBuffer` that
+    /// was made for them.
+    unmoved_at_end: bool,
     /// A weak reference to the `ArrayBuffer`, until its backing store is gone.
     array_buffer: Reference,
 }
@@ -52,7 +55,7 @@ enum Store {
 }
 
 /// A slot's side of an `ArrayBuffer` over its block.
-pub(crate) struct View(Arc<Control>);
+pub(crate) struct View(pub(super) Arc<Control>);
 
 impl Control {
     fn holders(&self) -> MutexGuard<'_, Holders> {
@@ -62,6 +65,16 @@ impl Control {
 
     fn take(&self) -> Option<Block> {
         self.holders().block.take()
+    }
+
+    pub(super) fn store_is_held(&self) -> bool {
+        self.holders().store == Store::Held
+    }
+
+    /// Notes, as the environment begins to go down, whether the bytes never left their `ArrayBuffer`.
+    pub(super) fn note_end(&self, env: sys::napi_env) {
+        let unmoved = self.is_attached(env);
+        self.holders().unmoved_at_end = unmoved;
     }
 
     fn store_is_gone(&self) -> bool {
@@ -80,14 +93,14 @@ impl Control {
     }
 
     /// The backing store is gone, or its environment goes down.
+    ///
+    /// As an environment goes down the runtime calls finalizers even if the store was moved to another
+    /// thread, which may be reading the bytes: then leaking is the safe choice. If they never left the
+    /// `ArrayBuffer` that we made, nobody can: no JavaScript runs here any more.
     fn store_ended(&self, env: sys::napi_env) {
         let must_ask = self.holders().block.is_some();
         // Asked without the lock, as it enters the runtime.
-        //
-        // The runtime calls finalizers as an environment goes down even if the store was moved to
-        // another thread, which may be reading the bytes. Only if they are still under the
-        // ArrayBuffer that we made, nobody can: no JavaScript runs here any more.
-        let safe = !must_ask || runs_javascript(env) || self.is_attached(env);
+        let safe = !must_ask || runs_javascript(env) || self.holders().unmoved_at_end;
         let mut holders = self.holders();
         holders.store = Store::Gone;
         let reference = mem::replace(&mut holders.array_buffer.0, ptr::null_mut());
@@ -142,6 +155,7 @@ impl View {
             block: Some(block),
             slot: true,
             store: Store::Unborn,
+            unmoved_at_end: false,
             array_buffer: Reference(ptr::null_mut()),
         })));
         let take_back = |failure| match control.take() {
@@ -268,7 +282,7 @@ unsafe extern "C" fn finalize_store(env: sys::napi_env, _data: *mut c_void, hint
 }
 
 /// Whether the environment still runs JavaScript; it does not while it is torn down.
-fn runs_javascript(env: sys::napi_env) -> bool {
+pub(super) fn runs_javascript(env: sys::napi_env) -> bool {
     unsafe extern "C" fn nothing(_: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
         ptr::null_mut()
     }
