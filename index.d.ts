@@ -77,6 +77,19 @@ export declare class Slot {
    */
   transfer(byteLength: number): boolean
   /**
+   * Leaves the block to the slot, in whichever thread, that takes it over with the same ticket.
+   *
+   * Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, and `ERR_CMALLOC_BAD_TICKET` if a block waits for
+   * that ticket already.
+   */
+  handOver(ticket: string): void
+  /**
+   * Takes over the block that was handed over with this ticket.
+   *
+   * Throws `ERR_CMALLOC_BAD_TICKET` if there is none, and `ERR_INVALID_STATE` if the slot has a block.
+   */
+  takeOver(ticket: string): void
+  /**
    * The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or
    * `resize`.
    *
@@ -141,8 +154,8 @@ export declare function perThread(): ThreadStats
 /** What the process's blocks use. Bytes are lengths of blocks, without the allocator's overhead. */
 export interface ProcessStats {
   /**
-   * Blocks that are not freed yet: `allocations` less both kinds of frees, plus those that are left
-   * to an `ArrayBuffer` or leaked.
+   * Blocks that are not freed yet: those of handles, those that wait to be taken over, and those that
+   * are left to an `ArrayBuffer` or leaked.
    */
   liveBlocks: number
   /** Their bytes. */

@@ -8,9 +8,11 @@ export type ErrorCode =
   | 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM'
   | 'ERR_CMALLOC_OUT_OF_MEMORY'
   | 'ERR_CMALLOC_FREED'
+  | 'ERR_CMALLOC_PINNED'
   | 'ERR_CMALLOC_ESCAPED'
   | 'ERR_CMALLOC_ALREADY_OWNED'
   | 'ERR_CMALLOC_NO_EXTERNAL_BUFFERS'
+  | 'ERR_CMALLOC_BAD_TICKET'
 
 type ErrorClass = new (message: string) => Error
 
@@ -47,6 +49,14 @@ export function freed(operation: string): Error {
     Error,
     'ERR_CMALLOC_FREED',
     `Cannot ${operation}: the block of this NativeBuffer is gone. It was freed, released or consumed before`,
+  )
+}
+
+export function pinned(operation: string): Error {
+  return create(
+    Error,
+    'ERR_CMALLOC_PINNED',
+    `Cannot ${operation}: this NativeBuffer is pinned, as C code or I/O may be using its block. Dispose its pins first`,
   )
 }
 

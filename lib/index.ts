@@ -7,7 +7,9 @@
 
 export { consume, type AddressRef } from './consume.js'
 export type { ErrorCode } from './errors.js'
+export { handOver, takeOver, type Ticket } from './hand-over.js'
 export type { Init } from './init.js'
 export { malloc } from './malloc.js'
 export { free, getBufferAddress, NativeBuffer, type ViewConstructor } from './native-buffer.js'
+export type { Pin } from './pin.js'
 export { perThread, setMemoryLimit, stats, type ProcessStats, type ThreadStats } from './stats.js'

@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { freed, illegalConstructor, invalidType, outOfRange } from './errors.js'
+import { freed, illegalConstructor, invalidType, outOfRange, pinned } from './errors.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
+import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
 import { arrayBufferByteLength, bufferFrom, isView } from './primordials.js'
 import { allocateCell, freeCell, recycle, refresh, type Cell } from './slots.js'
 import { index, positiveInteger, relativeIndex } from './validate.js'
@@ -26,6 +27,9 @@ export let isNativeBuffer: (value: unknown) => value is NativeBuffer
 
 /** Moves the block of a handle, resized, to a new one. Returns whether it could not be resized. */
 export let moveHandle: (source: NativeBuffer, byteLength: number) => [moved: NativeBuffer, resizeFailed: boolean]
+
+/** Leaves the block of a handle to whoever has the ticket. Returns its length. */
+export let handOverCell: (source: NativeBuffer, ticket: string) => number
 
 /**
  * A handle for one block of C memory.
@@ -52,11 +56,20 @@ export class NativeBuffer implements Disposable {
     createHandle = (cell, byteLength) => new NativeBuffer(KEY, cell, byteLength)
     isNativeBuffer = (value): value is NativeBuffer => typeof value === 'object' && value !== null && #cell in value
     moveHandle = (source, byteLength) => {
-      const cell = source.#use('consume')
+      const cell = source.#useAlone('consume')
       const resizeFailed = cell.slot.transfer(byteLength)
       source.#empty()
       refresh(cell)
       return [createHandle(cell, cell.slot.byteLength), resizeFailed]
+    }
+    handOverCell = (source, ticket) => {
+      const cell = source.#useAlone('hand over')
+      const byteLength = source.#byteLength
+      cell.slot.handOver(ticket)
+      source.#empty()
+      cell.key = cell.slot.key
+      recycle(cell)
+      return byteLength
     }
   }
 
@@ -88,6 +101,28 @@ export class NativeBuffer implements Disposable {
   /** Whether the block is gone: freed, released or consumed. */
   get freed(): boolean {
     return this.#cell === undefined
+  }
+
+  /** Whether a pin holds the block. */
+  get pinned(): boolean {
+    return isPinned(this)
+  }
+
+  /**
+   * Pins the block for I/O in flight or for C code that keeps its address: as long as a pin is held, `free`, `resize`,
+   * `release`, `consume` and `handOver` throw `ERR_CMALLOC_PINNED`, and the handle is not garbage-collected. Pins nest.
+   *
+   * @throws `ERR_CMALLOC_FREED`
+   *
+   * @example
+   * ```ts
+   * const pin = block.pin()
+   * fs.read(fd, block.bytes, 0, block.byteLength, 0, () => pin.unpin())
+   * ```
+   */
+  pin(): Pin {
+    this.#use('pin')
+    return new Pin(this)
   }
 
   /**
@@ -187,7 +222,7 @@ export class NativeBuffer implements Disposable {
     const length = positiveInteger('byteLength', byteLength)
     const old = this.#byteLength
     const checked = checkOptionalInit(init, Math.max(length - old, 1))
-    const cell = this.#use('resize')
+    const cell = this.#useAlone('resize')
     try {
       cell.slot.resize(length)
       this.#byteLength = length
@@ -215,7 +250,7 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_FREED`; `ERR_CMALLOC_ESCAPED` if its `ArrayBuffer` was transferred away
    */
   release(): bigint {
-    const cell = this.#use('release')
+    const cell = this.#useAlone('release')
     const address = cell.slot.release()
     this.#empty()
     cell.key = cell.slot.key
@@ -230,14 +265,19 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_FREED` if it is gone already
    */
   free(): void {
-    const cell = this.#use('free')
+    const cell = this.#useAlone('free')
     this.#empty()
     freeCell(cell)
   }
 
-  /** Frees the block at the end of the scope of a `using` declaration; nothing if it is gone already. */
+  /**
+   * Frees the block at the end of the scope of a `using` declaration; nothing if it is gone already. A pinned block
+   * is freed as soon as its last pin goes.
+   */
   [Symbol.dispose](): void {
-    if (this.#cell !== undefined) this.free()
+    if (this.#cell === undefined) return
+    if (isPinned(this)) disposeWhenUnpinned(this)
+    else this.free()
   }
 
   /** @internal What `console.log` shows. */
@@ -250,6 +290,12 @@ export class NativeBuffer implements Disposable {
   #use(operation: string): Cell {
     if (this.#cell === undefined) throw freed(operation)
     return this.#cell
+  }
+
+  #useAlone(operation: string): Cell {
+    const cell = this.#use(operation)
+    if (isPinned(this)) throw pinned(operation)
+    return cell
   }
 
   #empty(): void {

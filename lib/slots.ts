@@ -62,6 +62,19 @@ export function consumeIntoCell(address: bigint, byteLength: number): [cell: Cel
   }
 }
 
+/** Takes over the block of a ticket. */
+export function takeOverIntoCell(ticket: string): Cell {
+  const cell = acquire()
+  try {
+    cell.slot.takeOver(ticket)
+    refresh(cell)
+    return cell
+  } catch (error) {
+    recycle(cell)
+    throw error
+  }
+}
+
 /** Frees a cell's block, and recycles the cell. */
 export function freeCell(cell: Cell): void {
   if (cell.key >= 0) {

@@ -64,6 +64,13 @@ impl Failure {
         )
     }
 
+    pub(crate) fn bad_ticket() -> Self {
+        Self::error(
+            c"ERR_CMALLOC_BAD_TICKET",
+            "No block waits for this ticket: it was taken already, or it is none of this process's",
+        )
+    }
+
     pub(crate) fn no_external_buffers(reason: &str) -> Self {
         Self::error(
             c"ERR_CMALLOC_NO_EXTERNAL_BUFFERS",

@@ -40,7 +40,7 @@ impl Environment {
                 Ok(block)
             }
         })?;
-        self.admit(env, place, block);
+        self.admit(env, place, block, |counters| &counters.allocations);
         Ok(())
     }
 
@@ -135,7 +135,7 @@ impl Environment {
             unsafe { ptr::copy_nonoverlapping(start.as_ptr(), block.as_ptr(), len.min(old)) };
             self.abandon(place);
             self.count(|counters| &counters.explicit_frees);
-            self.admit(env, place, block);
+            self.admit(env, place, block, |counters| &counters.allocations);
             return Ok(());
         }
         place.change(|block| block.resize(len)).ok_or_else(Failure::freed)??;
@@ -191,9 +191,34 @@ impl Environment {
         let claim = ownership::lock().claim(address).ok_or_else(|| Failure::already_owned(address))?;
         // SAFETY: the caller vouches for the block, and nobody else here owns or consumes it.
         let Consumed { block, resize_failed } = unsafe { Block::consume(start, len)? };
-        self.admit(env, place, block);
+        self.admit(env, place, block, |counters| &counters.allocations);
         drop(claim);
         Ok(resize_failed)
+    }
+
+    /// Leaves the block to whoever has the ticket, in whichever thread.
+    pub(crate) fn hand_over(&self, env: sys::napi_env, place: Place<'_>, ticket: String) -> Outcome<()> {
+        place.parts().ok_or_else(Failure::freed)?;
+        if ownership::lock().has_ticket(&ticket) {
+            return Err(Failure::bad_ticket());
+        }
+        if !self.recover(env, place) {
+            return Err(Failure::escaped());
+        }
+        let block = place.take().ok_or_else(Failure::freed)?;
+        let len = block.len();
+        ownership::lock().add_ticket(ticket, block);
+        self.count(|counters| &counters.handed_over);
+        self.report(env, -signed(len));
+        Ok(())
+    }
+
+    /// Takes the block of a ticket into an idle slot.
+    pub(crate) fn take_over(&self, env: sys::napi_env, place: Place<'_>, ticket: &str) -> Outcome<()> {
+        Self::must_be_idle(place)?;
+        let block = ownership::lock().take_ticket(ticket).ok_or_else(Failure::bad_ticket)?;
+        self.admit(env, place, block, |counters| &counters.taken_over);
+        Ok(())
     }
 
     /// Repeats a pattern over a part of the block.
@@ -220,10 +245,10 @@ impl Environment {
     }
 
     #[inline]
-    fn admit(&self, env: sys::napi_env, place: Place<'_>, block: Block) {
+    fn admit(&self, env: sys::napi_env, place: Place<'_>, block: Block, counter: impl FnOnce(&Counters) -> &AtomicU64) {
         let len = block.len();
         place.put(block);
-        self.count(|counters| &counters.allocations);
+        self.count(counter);
         self.report(env, signed(len));
         if self.sweeper.is_due(self.slots.counters().live_bytes.load(Ordering::Relaxed)) {
             self.sweep(env);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::table::Table;
+use crate::Block;
 
 /// What is known of the process's blocks besides what the tables say.
 pub(crate) struct Ownership {
@@ -14,6 +15,8 @@ pub(crate) struct Ownership {
     orphans: BTreeMap<usize, usize>,
     /// The blocks that were leaked, and their lengths.
     leaked: BTreeMap<usize, usize>,
+    /// The blocks that were handed over and not taken yet, by ticket.
+    tickets: BTreeMap<String, Block>,
     /// The addresses that are being consumed.
     claims: BTreeSet<usize>,
     /// What the counters of environments that are gone ended with.
@@ -26,6 +29,8 @@ pub(crate) struct Totals {
     pub(crate) allocations: u64,
     pub(crate) explicit_frees: u64,
     pub(crate) collected_frees: u64,
+    pub(crate) handed_over: u64,
+    pub(crate) taken_over: u64,
 }
 
 /// An address that is being consumed; nobody else can claim it.
@@ -35,8 +40,9 @@ static OWNERSHIP: Mutex<Ownership> = Mutex::new(Ownership {
     tables: Vec::new(),
     orphans: BTreeMap::new(),
     leaked: BTreeMap::new(),
+    tickets: BTreeMap::new(),
     claims: BTreeSet::new(),
-    past: Totals { allocations: 0, explicit_frees: 0, collected_frees: 0 },
+    past: Totals { allocations: 0, explicit_frees: 0, collected_frees: 0, handed_over: 0, taken_over: 0 },
 });
 
 /// Nothing panics while it holds the lock; and if it did, the maps would still be maps.
@@ -52,6 +58,10 @@ impl Ownership {
     pub(crate) fn remove_table(&mut self, table: &Arc<Table>) {
         self.tables.retain(|other| !Arc::ptr_eq(other, table));
         self.past.add(table);
+        if self.tables.is_empty() {
+            // Nobody is left who could take them.
+            self.tickets.clear();
+        }
     }
 
     pub(crate) fn add_orphan(&mut self, start: usize, len: usize) {
@@ -66,12 +76,34 @@ impl Ownership {
         self.leaked.insert(start, len);
     }
 
+    /// Keeps a block for whoever has the ticket.
+    pub(crate) fn add_ticket(&mut self, ticket: String, block: Block) {
+        self.tickets.insert(ticket, block);
+    }
+
+    /// The block of a ticket, once.
+    pub(crate) fn take_ticket(&mut self, ticket: &str) -> Option<Block> {
+        self.tickets.remove(ticket)
+    }
+
+    pub(crate) fn has_ticket(&self, ticket: &str) -> bool {
+        self.tickets.contains_key(ticket)
+    }
+
+    pub(crate) fn tickets(&self) -> u64 {
+        self.tickets.len() as u64
+    }
+
     /// Whether `address` lies in a block that is owned by a slot, by an `ArrayBuffer` or by nobody
     /// any more.
     pub(crate) fn owns(&self, address: usize) -> bool {
         self.claims.contains(&address)
             || within(&self.orphans, address)
             || within(&self.leaked, address)
+            || self.tickets.values().any(|block| {
+                let start = block.as_ptr().addr();
+                address >= start && address - start < block.len()
+            })
             || self.tables.iter().any(|table| table.owns(address))
     }
 
@@ -108,6 +140,8 @@ impl Totals {
         self.allocations += read(&table.counters.allocations);
         self.explicit_frees += read(&table.counters.explicit_frees);
         self.collected_frees += read(&table.counters.collected_frees);
+        self.handed_over += read(&table.counters.handed_over);
+        self.taken_over += read(&table.counters.taken_over);
     }
 }
 

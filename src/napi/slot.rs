@@ -103,6 +103,23 @@ impl Slot {
         self.run(env, |environment, env| environment.transfer(env, self.place(), length_of(byte_length)?))
     }
 
+    /// Leaves the block to the slot, in whichever thread, that takes it over with the same ticket.
+    ///
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, and `ERR_CMALLOC_BAD_TICKET` if a block waits for
+    /// that ticket already.
+    #[napi]
+    pub fn hand_over(&self, env: Env, ticket: String) -> napi::Result<()> {
+        self.run(env, |environment, env| environment.hand_over(env, self.place(), ticket))
+    }
+
+    /// Takes over the block that was handed over with this ticket.
+    ///
+    /// Throws `ERR_CMALLOC_BAD_TICKET` if there is none, and `ERR_INVALID_STATE` if the slot has a block.
+    #[napi]
+    pub fn take_over(&self, env: Env, ticket: String) -> napi::Result<()> {
+        self.run(env, |environment, env| environment.take_over(env, self.place(), &ticket))
+    }
+
     /// The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or
     /// `resize`.
     ///

@@ -13,8 +13,8 @@ use super::slot::length_of;
 /// What the process's blocks use. Bytes are lengths of blocks, without the allocator's overhead.
 #[napi(object)]
 pub struct ProcessStats {
-    /// Blocks that are not freed yet: `allocations` less both kinds of frees, plus those that are left
-    /// to an `ArrayBuffer` or leaked.
+    /// Blocks that are not freed yet: those of handles, those that wait to be taken over, and those that
+    /// are left to an `ArrayBuffer` or leaked.
     pub live_blocks: f64,
     /// Their bytes.
     pub live_bytes: f64,
@@ -59,10 +59,10 @@ pub fn stats() -> ProcessStats {
     let ownership = ownership::lock();
     let totals = ownership.totals();
     let (orphans, orphan_bytes) = ownership.orphans();
-    let live = (totals.allocations + orphans + ownership.leaked())
-        .saturating_sub(totals.explicit_frees + totals.collected_frees);
+    let came = totals.allocations + totals.taken_over + ownership.tickets() + orphans + ownership.leaked();
+    let went = totals.explicit_frees + totals.collected_frees + totals.handed_over;
     ProcessStats {
-        live_blocks: live as f64,
+        live_blocks: came.saturating_sub(went) as f64,
         live_bytes: budget.live as f64,
         peak_live_bytes: budget.peak as f64,
         allocations: totals.allocations as f64,
@@ -83,8 +83,9 @@ pub fn per_thread(env: Env) -> napi::Result<ThreadStats> {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
     let (allocations, explicit_frees, collected_frees) =
         (read(&counters.allocations), read(&counters.explicit_frees), read(&counters.collected_frees));
+    let handed_over = read(&counters.handed_over) - read(&counters.taken_over);
     Ok(ThreadStats {
-        live_blocks: allocations - explicit_frees - collected_frees,
+        live_blocks: allocations - explicit_frees - collected_frees - handed_over,
         live_bytes: read(&counters.live_bytes),
         allocations,
         explicit_frees,

@@ -62,6 +62,8 @@ pub(crate) struct Counters {
     pub(crate) allocations: AtomicU64,
     pub(crate) explicit_frees: AtomicU64,
     pub(crate) collected_frees: AtomicU64,
+    pub(crate) handed_over: AtomicU64,
+    pub(crate) taken_over: AtomicU64,
     pub(crate) live_bytes: AtomicU64,
 }
 

@@ -1,0 +1,57 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
+/** What a pin needs of the handle it pins. */
+interface Pinnable extends Disposable {
+  readonly freed: boolean
+}
+
+/**
+ * The handles that are pinned: how often, and whether they are to be freed with their last pin. Being in here is
+ * also what keeps a pinned handle from being collected.
+ */
+const pins = new Map<Pinnable, { count: number; disposed: boolean }>()
+
+/**
+ * Holds a block where it is, as long as C code or I/O in flight uses it. Pins nest: each counts.
+ *
+ * @see NativeBuffer.pin
+ */
+export class Pin implements Disposable {
+  #handle: Pinnable | undefined
+
+  /** @internal */
+  constructor(handle: Pinnable) {
+    const held = pins.get(handle)
+    if (held === undefined) pins.set(handle, { count: 1, disposed: false })
+    else held.count += 1
+    this.#handle = handle
+  }
+
+  /** Lets go of the block; nothing if it did already. */
+  unpin(): void {
+    const handle = this.#handle
+    if (handle === undefined) return
+    this.#handle = undefined
+    const held = pins.get(handle)
+    if (held === undefined) return
+    held.count -= 1
+    if (held.count > 0) return
+    pins.delete(handle)
+    if (held.disposed) handle[Symbol.dispose]()
+  }
+
+  /** Lets go of the block at the end of the scope of a `using` declaration. */
+  [Symbol.dispose](): void {
+    this.unpin()
+  }
+}
+
+export function isPinned(handle: Pinnable): boolean {
+  return pins.size > 0 && pins.has(handle)
+}
+
+/** Disposes a pinned handle as soon as its last pin goes. */
+export function disposeWhenUnpinned(handle: Pinnable): void {
+  const held = pins.get(handle)
+  if (held !== undefined) held.disposed = true
+}
