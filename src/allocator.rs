@@ -7,9 +7,11 @@ use std::ptr::NonNull;
 
 use libc::c_void;
 
+use crate::fault;
+
 /// `malloc(len)`; `None` for NULL and for a `len` that no Rust object can have.
 pub(crate) fn malloc(len: usize) -> Option<NonNull<u8>> {
-    if len == 0 || len > isize::MAX as usize {
+    if len == 0 || len > isize::MAX as usize || fault::strikes() {
         return None;
     }
     // SAFETY: `malloc` has no precondition.
@@ -18,7 +20,7 @@ pub(crate) fn malloc(len: usize) -> Option<NonNull<u8>> {
 
 /// `calloc(len, 1)`; `None` as in [`malloc`].
 pub(crate) fn calloc(len: usize) -> Option<NonNull<u8>> {
-    if len == 0 || len > isize::MAX as usize {
+    if len == 0 || len > isize::MAX as usize || fault::strikes() {
         return None;
     }
     // SAFETY: `calloc` has no precondition.
@@ -32,7 +34,7 @@ pub(crate) fn calloc(len: usize) -> Option<NonNull<u8>> {
 /// `block` must be live memory of the C allocator, of which the caller is the owner. After `Some`
 /// the old address must not be used.
 pub(crate) unsafe fn realloc(block: NonNull<u8>, len: usize) -> Option<NonNull<u8>> {
-    if len == 0 || len > isize::MAX as usize {
+    if len == 0 || len > isize::MAX as usize || fault::strikes() {
         return None;
     }
     // SAFETY: the caller owns `block`, which the C allocator made; `len` is not 0, so that this is

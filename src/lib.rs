@@ -42,6 +42,10 @@ mod allocator;
 mod block;
 mod budget;
 mod error;
+#[cfg(feature = "fault-injection")]
+pub mod fault;
+#[cfg(not(feature = "fault-injection"))]
+mod fault;
 #[cfg(feature = "napi")]
 #[cfg_attr(test, allow(dead_code, reason = "what JavaScript calls is not registered in a test build"))]
 mod napi;

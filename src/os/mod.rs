@@ -34,7 +34,34 @@ mod platform;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub(crate) use platform::{available_memory, populate, resident_pages, usable_size};
+use std::io;
+
+pub(crate) use platform::{available_memory, usable_size};
+
+use crate::fault;
+
+/// Makes whole pages resident in one call; `false` if that cannot be done: nothing is then certain.
+///
+/// # Safety
+///
+/// `start` must be page-aligned, and the `len` bytes the caller's.
+pub(crate) unsafe fn populate(start: *mut u8, len: usize) -> bool {
+    // SAFETY: passed on from the caller.
+    !fault::strikes() && unsafe { platform::populate(start, len) }
+}
+
+/// Which of the pages from `start` on are resident.
+///
+/// # Safety
+///
+/// `start` must be page-aligned, and each of the `states.len()` pages mapped.
+pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io::Result<()> {
+    if fault::strikes() {
+        return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+    }
+    // SAFETY: passed on from the caller.
+    unsafe { platform::resident_pages(start, states) }
+}
 
 /// The size of a page of memory in bytes, asked of the system once.
 ///

@@ -4,9 +4,10 @@
 //! counts. Usage includes file pages that the kernel drops as soon as memory is short; those on the
 //! inactive list are counted as left.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+
+use super::read;
 
 /// The version of a hierarchy, which decides what its files are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +33,19 @@ const V2_MEMORY: [&str; 2] = ["memory.max", "memory.current"];
 /// Bytes that the most limited of the process's groups has left; `None` if none is limited.
 pub(super) fn available() -> Option<u64> {
     static HIERARCHIES: OnceLock<Vec<Hierarchy>> = OnceLock::new();
-    let hierarchies = HIERARCHIES
-        .get_or_init(|| fs::read_to_string("/proc/self/mountinfo").map(|text| parse_mounts(&text)).unwrap_or_default());
+    let hierarchies = match HIERARCHIES.get() {
+        Some(hierarchies) => hierarchies,
+        None => {
+            // Kept only if it could be read: a failure may pass, the limits do not.
+            let mounts = read("/proc/self/mountinfo")?;
+            HIERARCHIES.get_or_init(|| parse_mounts(&mounts))
+        }
+    };
     if hierarchies.is_empty() {
         return None;
     }
     // Read anew each time: a process can be moved to another group.
-    let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let membership = read("/proc/self/cgroup")?;
     hierarchies.iter().filter_map(|hierarchy| hierarchy.available(&membership)).min()
 }
 
@@ -76,12 +83,12 @@ fn left(group: &Path, [limit, usage]: [&str; 2], reclaimable: impl FnOnce() -> u
 }
 
 fn inactive_file(group: &Path, name: &str) -> u64 {
-    let stat = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
+    let stat = read(group.join("memory.stat")).unwrap_or_default();
     stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()).unwrap_or(0)
 }
 
 fn read_number(file: &Path) -> Option<u64> {
-    fs::read_to_string(file).ok()?.trim().parse().ok()
+    read(file)?.trim().parse().ok()
 }
 
 /// The process's group in the hierarchy, from the lines `id:controllers:path` of `/proc/self/cgroup`.
@@ -124,6 +131,8 @@ fn unescape(path: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const MOUNTS: &str = "\

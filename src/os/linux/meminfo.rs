@@ -1,10 +1,10 @@
 //! What the machine has left: `MemAvailable` of `/proc/meminfo`.
 
-use std::fs;
+use super::read;
 
 /// Bytes that can be had without swapping, as the kernel estimates them.
 pub(super) fn available() -> Option<u64> {
-    parse(&fs::read_to_string("/proc/meminfo").ok()?)
+    parse(&read("/proc/meminfo")?)
 }
 
 fn parse(text: &str) -> Option<u64> {

@@ -3,8 +3,12 @@
 mod cgroup;
 mod meminfo;
 
+use std::fs;
+use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::fault;
 
 pub(crate) use super::unix::{page_size, resident_pages};
 
@@ -41,6 +45,14 @@ pub(crate) unsafe fn populate(start: *mut u8, len: usize) -> bool {
 pub(crate) unsafe fn usable_size(block: NonNull<u8>) -> Option<usize> {
     // SAFETY: passed on from the caller.
     Some(unsafe { libc::malloc_usable_size(block.as_ptr().cast()) })
+}
+
+/// The text of a file of the kernel's.
+fn read(file: impl AsRef<Path>) -> Option<String> {
+    if fault::strikes() {
+        return None;
+    }
+    fs::read_to_string(file).ok()
 }
 
 /// What can still be made resident: the least of what the machine and each container has left.
