@@ -1,5 +1,5 @@
 import { invalidType, invalidValue, outOfRange } from './errors.js'
-import { bufferFrom, isInteger, isView, typedArrayName } from './primordials.js'
+import { bufferFrom, isInteger, isView, typedArray, typedArrayName } from './primordials.js'
 import type { Slot } from './native.js'
 
 /**
@@ -41,7 +41,8 @@ export function checkInit(init: unknown, byteLength: number): CheckedInit {
     return encode(init, byteLength)
   }
   if (isView(init) && typedArrayName(init) === 'Uint8Array') {
-    if (init.byteLength === 0) throw invalidValue("init must not be an empty Uint8Array. For zeros, use 'zero'")
+    if (typedArray.byteLengthOf(init) === 0)
+      throw invalidValue("init must not be an empty Uint8Array. For zeros, use 'zero'")
     return init as Uint8Array
   }
   throw invalidType('init', "'zero', an integer from 0 to 255, a string or a Uint8Array", init)

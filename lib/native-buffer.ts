@@ -3,7 +3,15 @@
 import { freed, illegalConstructor, invalidType, outOfRange, pinned } from './errors.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
-import { arrayBufferByteLength, bufferFrom, isView } from './primordials.js'
+import {
+  arrayBufferByteLength,
+  bufferFrom,
+  dataView,
+  isView,
+  sharedArrayBufferByteLength,
+  typedArray,
+  typedArrayName,
+} from './primordials.js'
 import { allocateCell, freeCell, recycle, refresh, type Cell } from './slots.js'
 import { index, positiveInteger, relativeIndex } from './validate.js'
 
@@ -171,7 +179,11 @@ export class NativeBuffer implements Disposable {
     }
     const room = (size - byteOffset) / elementSize
     if (length === undefined && room !== Math.floor(room)) {
-      throw outOfRange('The length of the view', `given, as ${size - byteOffset} bytes are no whole elements`, length)
+      throw outOfRange(
+        'The rest of the block',
+        `a multiple of ${elementSize} bytes if no length is given`,
+        size - byteOffset,
+      )
     }
     const elements = index('length', length, room, Math.floor(room))
     // A Buffer is not made by its constructor.
@@ -223,6 +235,8 @@ export class NativeBuffer implements Disposable {
     const old = this.#byteLength
     const checked = checkOptionalInit(init, Math.max(length - old, 1))
     const cell = this.#useAlone('resize')
+    // A copy, as the resize empties the views of this block, of which the pattern may be one.
+    const pattern = typeof checked === 'number' || length <= old ? checked : new Uint8Array(checked)
     try {
       cell.slot.resize(length)
       this.#byteLength = length
@@ -230,7 +244,7 @@ export class NativeBuffer implements Disposable {
       this.#buffer = this.#bytes = undefined
       refresh(cell)
     }
-    if (length > old) fillSlot(cell.slot, checked, old, length)
+    if (length > old) fillSlot(cell.slot, pattern, old, length)
     return this
   }
 
@@ -325,14 +339,27 @@ export function getBufferAddress(buffer: NativeBuffer): bigint {
   return buffer.address
 }
 
+const EMPTY = new Uint8Array(0)
+
 function bytesOf(data: unknown): Uint8Array {
-  if (isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  try {
-    // Throws for anything that is no buffer of either kind, also for what only looks like one.
-    return new Uint8Array(data as ArrayBuffer, 0)
-  } catch {
-    throw invalidType('data', 'a view, an ArrayBuffer or a SharedArrayBuffer', data)
+  if (isView(data)) {
+    const { bufferOf, byteOffsetOf, byteLengthOf } = typedArrayName(data) === undefined ? dataView : typedArray
+    try {
+      const byteLength = byteLengthOf(data)
+      return byteLength === 0 ? EMPTY : new Uint8Array(bufferOf(data), byteOffsetOf(data), byteLength)
+    } catch {
+      // A DataView out of the bounds of its buffer.
+      return EMPTY
+    }
   }
+  for (const byteLengthOf of [arrayBufferByteLength, sharedArrayBufferByteLength]) {
+    try {
+      return byteLengthOf(data) === 0 ? EMPTY : new Uint8Array(data as ArrayBufferLike)
+    } catch {
+      // It is no buffer of that kind.
+    }
+  }
+  throw invalidType('data', 'a view, an ArrayBuffer or a SharedArrayBuffer', data)
 }
 
 function elementSizeOf(type: unknown): number {

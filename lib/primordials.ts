@@ -11,14 +11,27 @@ function getter<T>(prototype: object, key: PropertyKey): (receiver: unknown) => 
   return (receiver) => apply(get, receiver, []) as T
 }
 
+const TypedArrayPrototype = getPrototypeOf(Uint8Array.prototype) as object
+
+function viewGetters(prototype: object) {
+  return {
+    bufferOf: getter<ArrayBufferLike>(prototype, 'buffer'),
+    byteOffsetOf: getter<number>(prototype, 'byteOffset'),
+    byteLengthOf: getter<number>(prototype, 'byteLength'),
+  }
+}
+
 /** `buffer.byteLength`, which is 0 as soon as the buffer is detached. */
 export const arrayBufferByteLength = getter<number>(ArrayBuffer.prototype, 'byteLength')
 
+export const sharedArrayBufferByteLength = getter<number>(SharedArrayBuffer.prototype, 'byteLength')
+
 /** The name of a typed array's class, also of a subclass; `undefined` for anything else. */
-export const typedArrayName = getter<string | undefined>(
-  getPrototypeOf(Uint8Array.prototype) as object,
-  Symbol.toStringTag,
-)
+export const typedArrayName = getter<string | undefined>(TypedArrayPrototype, Symbol.toStringTag)
+
+/** What a view is a view of. A typed array out of the bounds of its buffer is empty, a `DataView` then throws. */
+export const typedArray = viewGetters(TypedArrayPrototype)
+export const dataView = viewGetters(DataView.prototype)
 
 export const bufferFrom: {
   (text: string, encoding: 'utf8'): Buffer<ArrayBuffer>

@@ -45,7 +45,12 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
     recycle(cell)
     throw error
   }
-  if (typeof init !== 'number') fillSlot(cell.slot, init, 0, byteLength)
+  try {
+    if (typeof init !== 'number') fillSlot(cell.slot, init, 0, byteLength)
+  } catch (error) {
+    freeCell(cell)
+    throw error
+  }
   return cell
 }
 

@@ -1,14 +1,21 @@
 import { invalidType } from './errors.js'
 import * as native from './native.js'
 import { positiveInteger } from './validate.js'
-import type { ProcessStats, ThreadStats } from './native.js'
+import type { ThreadStats } from './native.js'
 
-export type { ProcessStats, ThreadStats } from './native.js'
+export type { ThreadStats } from './native.js'
+
+export interface ProcessStats extends Omit<native.ProcessStats, 'memoryLimit' | 'availableBytes'> {
+  /** The limit on `liveBytes` that was set, or null. */
+  memoryLimit: number | null
+  /** What can still be made resident on this machine and in its container; null where the system does not tell. */
+  availableBytes: number | null
+}
 
 /** What the blocks of the whole process use. Bytes are lengths of blocks, without the allocator's overhead. */
 export function stats(): ProcessStats {
   const counts = native.stats()
-  return { ...counts, memoryLimit: counts.memoryLimit ?? null, availableBytes: counts.availableBytes ?? null } as never
+  return { ...counts, memoryLimit: counts.memoryLimit ?? null, availableBytes: counts.availableBytes ?? null }
 }
 
 /** What the handles of the calling thread did. */

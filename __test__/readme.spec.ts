@@ -1,0 +1,119 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import * as cmalloc from 'cmalloc'
+import { codeBlocks, readDocument } from './support/readme.js'
+import { NODE_VERSIONS, ROOT, runFixture } from './support/run.js'
+
+const readme = readDocument('README.md')
+const contributing = readDocument('CONTRIBUTING.md')
+const { scripts } = JSON.parse(readDocument('package.json')) as { scripts: Record<string, string> }
+const examples = codeBlocks(readme, 'ts')
+
+/** Inside of the tree, so that an example finds cmalloc by its name. */
+const folder = mkdtempSync(join(ROOT, '__test__/.readme-'))
+test.after.always(() => rmSync(folder, { recursive: true }))
+
+function write(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+test('the README has an example in each section of the API', (t) => {
+  t.deepEqual(
+    examples.map(({ title }) => title),
+    [
+      'Use',
+      'malloc, free, getBufferAddress',
+      'NativeBuffer',
+      'Memory that C code shares, takes and gives',
+      'Limits and counts',
+    ],
+  )
+})
+
+for (const [index, { title, source }] of examples.entries()) {
+  for (const node of NODE_VERSIONS) {
+    test.serial(`the example under "${title}" runs on Node ${node}`, async (t) => {
+      const { code, signal, stderr } = await runFixture(write(`${index}-on-${node}.ts`, source), [], {
+        node,
+        flags: ['--import=tsx'],
+      })
+      t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
+      t.regex(source, /\bassert\./, 'it asserts something')
+    })
+  }
+}
+
+test.serial('an example that asserts something false does not pass', async (t) => {
+  const path = write('false.ts', "import assert from 'node:assert'\nassert.equal(1, 2)")
+  const { code, stderr } = await runFixture(path, [], { flags: ['--import=tsx'] })
+  t.is(code, 1)
+  t.regex(stderr, /AssertionError/)
+})
+
+test.serial('the examples have no type errors', async (t) => {
+  const files = examples.map(({ source }, index) => write(`typed-${index}.ts`, source))
+  t.deepEqual(await typeCheck(files), { code: 0, stdout: '' })
+  const wrong = write('wrong.ts', "import { malloc } from 'cmalloc'\nmalloc('1')")
+  const { code, stdout } = await typeCheck([wrong])
+  t.not(code, 0, 'a type error would be found')
+  t.regex(stdout, /not assignable to parameter of type 'number'/)
+})
+
+async function typeCheck(files: string[]): Promise<{ code: number | null; stdout: string }> {
+  const project = write('tsconfig.json', JSON.stringify({ extends: '../../tsconfig.test.json', files, include: [] }))
+  const { code, stdout } = await runFixture(resolve(ROOT, 'node_modules/typescript/bin/tsc'), ['-p', project])
+  return { code, stdout }
+}
+
+test('the commands that set up a clone stand each in a block of their own', (t) => {
+  const commands = codeBlocks(readme, 'sh').map(({ source }) => source)
+  t.deepEqual(commands, ['npm install cmalloc', 'npm ci && npm start', 'npm ci && npm test'])
+})
+
+test('the README names everything that the module exports', (t) => {
+  // oxlint-disable-next-line import/namespace -- all of it is meant
+  for (const name of Object.keys(cmalloc)) t.true(named(name), name)
+})
+
+test('the README names every member of NativeBuffer', (t) => {
+  const members = [
+    ...Object.getOwnPropertyNames(cmalloc.NativeBuffer.prototype).filter((name) => name !== 'constructor'),
+    ...Object.getOwnPropertyNames(cmalloc.NativeBuffer)
+      .filter((name) => !['length', 'name', 'prototype'].includes(name))
+      .map((name) => `NativeBuffer.${name}`),
+    '[Symbol.dispose]',
+  ]
+  t.true(members.length >= 14)
+  for (const member of members) t.true(named(member), member)
+})
+
+/** Whether a piece of code in the README begins with a name. */
+function named(name: string): boolean {
+  const spans = [...readme.matchAll(/`([^`\n]+)`/g)].map(([, span]) => span!)
+  return spans.some((span) => span === name || span.startsWith(`${name}(`))
+}
+
+test('every npm script is described in CONTRIBUTING.md, and every script that a document names exists', (t) => {
+  // `pretest` is described with `test`.
+  for (const name of Object.keys(scripts).filter((script) => script !== 'pretest')) {
+    const command = ['start', 'test'].includes(name) ? `npm ${name}` : `npm run ${name}`
+    t.true(contributing.includes(`| \`${command}\``), command)
+  }
+  for (const document of [readme, contributing]) {
+    for (const [command, name] of document.matchAll(/npm run ([\w:]+)/g)) t.true(Object.hasOwn(scripts, name!), command)
+  }
+})
+
+test('every file that a document links to exists', (t) => {
+  for (const document of [readme, contributing, readDocument('CHANGELOG.md')]) linksExist(t, document)
+  t.true(existsSync(resolve(ROOT, 'LICENSE')))
+})
+
+function linksExist(t: ExecutionContext, document: string): void {
+  for (const [, target] of document.matchAll(/\]\(([^)]+)\)/g)) {
+    if (!target!.startsWith('https:')) t.true(existsSync(resolve(ROOT, target!)), target)
+  }
+}

@@ -1,0 +1,114 @@
+/** The C library of this process, as a program would call it: the other side of `consume` and `release`. */
+
+import koffi from 'koffi'
+
+const library = koffi.load(libraryName())
+
+function libraryName(): string {
+  switch (process.platform) {
+    case 'win32':
+      return 'ucrtbase.dll'
+    case 'darwin':
+      return 'libSystem.B.dylib'
+    case 'freebsd':
+      return 'libc.so.7'
+    default:
+      return isMusl() ? `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1` : 'libc.so.6'
+  }
+}
+
+function isMusl(): boolean {
+  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
+  return report.header?.glibcVersionRuntime === undefined
+}
+
+/** Binds on first use, as not every library has every function. */
+function lazy<T extends (...args: never[]) => unknown>(declaration: string): T {
+  let bound: T | undefined
+  return ((...args: never[]) => (bound ??= library.func(declaration) as unknown as T)(...args)) as T
+}
+
+type Pointer = bigint | Uint8Array | BigUint64Array
+
+const mallocOrNull = lazy<(size: number) => bigint | null>('void *malloc(size_t size)')
+const callocOrNull = lazy<(count: number, size: number) => bigint | null>('void *calloc(size_t count, size_t size)')
+const alignedInto = lazy<(out: [bigint | null], alignment: number, size: number) => number>(
+  'int posix_memalign(_Out_ void **out, size_t alignment, size_t size)',
+)
+
+export const free = lazy<(block: bigint) => void>('void free(void *block)')
+export const memset = lazy<(to: Pointer, byte: number, count: number) => bigint>(
+  'void *memset(void *to, int byte, size_t count)',
+)
+export const memcpy = lazy<(to: Pointer, from: Pointer, count: number) => bigint>(
+  'void *memcpy(void *to, const void *from, size_t count)',
+)
+export const strlen = lazy<(text: bigint) => number>('size_t strlen(const void *text)')
+/** What a block really holds: at least what was asked for it. */
+export const usableSize = lazy<(block: bigint) => number>(
+  { win32: 'size_t _msize(void *block)', darwin: 'size_t malloc_size(void *block)' }[process.platform as string] ??
+    'size_t malloc_usable_size(void *block)',
+)
+export const madvise = lazy<(start: bigint, length: number, advice: number) => number>(
+  'int madvise(void *start, size_t length, int advice)',
+)
+export const getpagesize = lazy<() => number>('int getpagesize()')
+const fadvise = lazy<(descriptor: number, offset: number, length: number, advice: number) => number>(
+  'int posix_fadvise(int descriptor, int64_t offset, int64_t length, int advice)',
+)
+const getrlimit = lazy<(resource: number, limit: BigUint64Array) => number>(
+  'int getrlimit(int resource, void *limit)',
+)
+const setrlimit = lazy<(resource: number, limit: BigUint64Array) => number>(
+  'int setrlimit(int resource, const void *limit)',
+)
+
+/** `malloc`, where NULL is an error. */
+export function malloc(size: number): bigint {
+  return notNull(mallocOrNull(size))
+}
+
+/** `calloc`, where NULL is an error. */
+export function calloc(count: number, size: number): bigint {
+  return notNull(callocOrNull(count, size))
+}
+
+/** `posix_memalign`; not on Windows. */
+export function posixMemalign(alignment: number, size: number): bigint {
+  const out: [bigint | null] = [null]
+  if (alignedInto(out, alignment, size) !== 0) throw new Error('posix_memalign failed')
+  return notNull(out[0])
+}
+
+/** A copy of the bytes at an address. */
+export function read(address: bigint, count: number): Buffer {
+  const bytes = Buffer.alloc(count)
+  memcpy(bytes, address, count)
+  return bytes
+}
+
+/** Drops the pages of a part of anonymous memory (Linux): they read as zeros afterwards. */
+export function dropPages(start: bigint, length: number): void {
+  const MADV_DONTNEED = 4
+  if (madvise(start, length, MADV_DONTNEED) !== 0) throw new Error('madvise failed')
+}
+
+/** Drops the pages of a file that is on its disk from memory (Linux). */
+export function dropFromPageCache(descriptor: number): void {
+  const POSIX_FADV_DONTNEED = 4
+  if (fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) !== 0) throw new Error('posix_fadvise failed')
+}
+
+/** Sets the soft limit of the process's address space (Linux); `null` raises it again. */
+export function limitAddressSpace(bytes: number | null): void {
+  const RLIMIT_AS = 9
+  const limit = new BigUint64Array(2)
+  if (getrlimit(RLIMIT_AS, limit) !== 0) throw new Error('getrlimit failed')
+  limit[0] = bytes === null ? limit[1]! : BigInt(bytes)
+  if (setrlimit(RLIMIT_AS, limit) !== 0) throw new Error('setrlimit failed')
+}
+
+function notNull(address: bigint | null): bigint {
+  if (address === null) throw new Error('The C allocator returned NULL')
+  return address
+}

@@ -1,0 +1,55 @@
+/** What the process and the machine say of their memory, and ways to get there. */
+
+import { readFileSync } from 'node:fs'
+import { setImmediate as turn } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import { stats, type NativeBuffer } from 'cmalloc'
+
+export const MiB = 2 ** 20
+
+/** `MemAvailable` of the machine (Linux). */
+export function memAvailable(): number {
+  const kib = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]
+  return Number(kib) * 1024
+}
+
+/** What must be the same again when everything was given back. */
+export function live(): { liveBlocks: number; liveBytes: number; awaitingFinalizerBytes: number } {
+  const { liveBlocks, liveBytes, awaitingFinalizerBytes } = stats()
+  return { liveBlocks, liveBytes, awaitingFinalizerBytes }
+}
+
+/** Collects garbage and lets finalizers run until `done`, or for a few seconds. */
+export async function collectUntil(done: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!done() && Date.now() < deadline) {
+    globalThis.gc?.()
+    // oxlint-disable-next-line no-await-in-loop -- each round needs its own turn of the event loop
+    await turn()
+  }
+}
+
+/** Moves the block of a handle's ArrayBuffer to another ArrayBuffer, which cmalloc was not told about. */
+export async function escape(handle: NativeBuffer): Promise<ArrayBuffer> {
+  const { buffer } = handle
+  if ('transfer' in buffer) return (buffer as unknown as { transfer(): ArrayBuffer }).transfer()
+  // Node 20 has no `transfer`, but its byte streams take over the memory of what they are given.
+  const stream = new ReadableStream({
+    type: 'bytes',
+    start: (controller) => controller.enqueue(new Uint8Array(buffer)),
+  })
+  const { value } = await stream.getReader().read()
+  return (value as Uint8Array<ArrayBuffer>).buffer
+}
+
+/** A test of what only Linux offers. Elsewhere it says by its name that it did not run. */
+export function linuxTest(title: string, run: (t: ExecutionContext) => Promise<void> | void): void {
+  if (process.platform === 'linux') {
+    test.serial(title, run)
+  } else {
+    test(`${title} (Linux only: not run)`, (t) => {
+      t.log(`${process.platform} has nothing to ask`)
+      t.pass()
+    })
+  }
+}
