@@ -94,21 +94,28 @@ function runSuite(copy: string, suite: string[]): Failures {
   return ok ? [] : failed.length > 0 ? failed : ['the test process ended']
 }
 
+/** What the copy was last built from, so that nothing is built twice. */
+const broken = { native: true, lib: true }
+
+function build(copy: string): void {
+  if (broken.native) buildNative(copy)
+  if (broken.lib) buildLib(copy)
+  broken.native = broken.lib = false
+}
+
 function attack(copy: string, mutant: Mutant): Failures {
   mustSucceed(copy, 'git', 'apply', '--whitespace=nowarn', mutant.patch)
+  const built = mutant.native ? 'native' : 'lib'
+  broken[built] = true
   try {
-    if (mutant.suite[0] !== 'cargo') {
-      if (mutant.native) buildNative(copy)
-      else buildLib(copy)
-    }
+    if (mutant.suite[0] !== 'cargo') build(copy)
     const failures = runSuite(copy, mutant.suite)
-    return failures.length > 0 ? failures : runSuite(copy, [])
+    if (failures.length > 0) return failures
+    build(copy)
+    return runSuite(copy, [])
   } finally {
     mustSucceed(copy, 'git', 'apply', '--whitespace=nowarn', '--reverse', mutant.patch)
-    if (mutant.suite[0] !== 'cargo') {
-      if (mutant.native) buildNative(copy)
-      else buildLib(copy)
-    }
+    broken[built] = true
   }
 }
 
@@ -121,8 +128,7 @@ function main(): void {
     .filter(({ name }) => wanted.length === 0 || wanted.includes(name))
   const copy = copyTree()
   try {
-    buildNative(copy)
-    buildLib(copy)
+    build(copy)
     const suites = [...new Set(mutants.flatMap(({ suite }) => suite).filter((file) => file !== 'cargo'))]
     const unbroken = suites.length === 0 ? [] : runSuite(copy, suites)
     if (unbroken.length > 0) throw new Error(`Without a mutant these tests fail:\n${unbroken.join('\n')}`)
