@@ -56,9 +56,7 @@ export const getpagesize = lazy<() => number>('int getpagesize()')
 const fadvise = lazy<(descriptor: number, offset: number, length: number, advice: number) => number>(
   'int posix_fadvise(int descriptor, int64_t offset, int64_t length, int advice)',
 )
-const getrlimit = lazy<(resource: number, limit: BigUint64Array) => number>(
-  'int getrlimit(int resource, void *limit)',
-)
+const getrlimit = lazy<(resource: number, limit: BigUint64Array) => number>('int getrlimit(int resource, void *limit)')
 const setrlimit = lazy<(resource: number, limit: BigUint64Array) => number>(
   'int setrlimit(int resource, const void *limit)',
 )
