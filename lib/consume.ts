@@ -44,15 +44,11 @@ export function consume(source: AddressRef | NativeBuffer, byteLength: number): 
   const pointer = checkAddress(address)
   checkConsume(pointer, length)
   const restore = zeroAddress(source, address)
-  try {
-    const [cell, resizeFailed] = consumeIntoCell(pointer, length)
-    const consumed = createHandle(cell, cell.slot.byteLength)
-    if (resizeFailed) warn(length, consumed.byteLength)
-    return consumed
-  } catch (error) {
-    restore()
-    throw error
-  }
+  // Only a refusal gives the address back: once the block is taken, nobody else may have it.
+  const [cell, resizeFailed] = consumeIntoCell(pointer, length, restore)
+  const consumed = createHandle(cell, cell.slot.byteLength)
+  if (resizeFailed) warn(length, consumed.byteLength)
+  return consumed
 }
 
 function checkAddress(address: unknown): bigint {
@@ -93,8 +89,12 @@ function zeroAddress(source: AddressRef, address: bigint | number): () => void {
 }
 
 function warn(asked: number, byteLength: number): void {
-  process.emitWarning(`consume() could not resize the block to ${asked} bytes. It holds ${byteLength} bytes`, {
-    code: 'CMALLOC_CONSUME_REALLOC_FAILED',
-    detail: 'The C allocator or the system had no memory for it. Look at byteLength before you write.',
-  })
+  try {
+    process.emitWarning(`consume() could not resize the block to ${asked} bytes. It holds ${byteLength} bytes`, {
+      code: 'CMALLOC_CONSUME_REALLOC_FAILED',
+      detail: 'The C allocator or the system had no memory for it. Look at byteLength before you write.',
+    })
+  } catch {
+    // A program may have replaced emitWarning. The block is taken: the caller must get its handle.
+  }
 }

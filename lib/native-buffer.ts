@@ -65,9 +65,14 @@ export class NativeBuffer implements Disposable {
     isNativeBuffer = (value): value is NativeBuffer => typeof value === 'object' && value !== null && #cell in value
     moveHandle = (source, byteLength) => {
       const cell = source.#useAlone('consume')
-      const resizeFailed = cell.slot.transfer(byteLength)
+      let resizeFailed: boolean
+      try {
+        resizeFailed = cell.slot.transfer(byteLength)
+      } finally {
+        // Also if it was refused half-way: the key may be stale then.
+        refresh(cell)
+      }
       source.#empty()
-      refresh(cell)
       return [createHandle(cell, cell.slot.byteLength), resizeFailed]
     }
     handOverCell = (source, ticket) => {

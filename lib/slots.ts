@@ -54,17 +54,27 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
   return cell
 }
 
-/** Takes over a foreign block. Returns its cell, and whether it could not be resized. */
-export function consumeIntoCell(address: bigint, byteLength: number): [cell: Cell, resizeFailed: boolean] {
-  const cell = acquire()
+/**
+ * Takes over a foreign block. Returns its cell, and whether it could not be resized. `refused` is called if the block
+ * is still its owner's.
+ */
+export function consumeIntoCell(
+  address: bigint,
+  byteLength: number,
+  refused: () => void,
+): [cell: Cell, resizeFailed: boolean] {
+  let cell: Cell | undefined
+  let resizeFailed: boolean
   try {
-    const resizeFailed = cell.slot.consume(address, byteLength)
-    refresh(cell)
-    return [cell, resizeFailed]
+    cell = acquire()
+    resizeFailed = cell.slot.consume(address, byteLength)
   } catch (error) {
-    recycle(cell)
+    refused()
+    if (cell !== undefined) recycle(cell)
     throw error
   }
+  refresh(cell)
+  return [cell, resizeFailed]
 }
 
 /** Takes over the block of a ticket. */
