@@ -12,7 +12,7 @@ import {
   typedArray,
   typedArrayName,
 } from './primordials.js'
-import { allocateCell, freeCell, recycle, refresh, type Cell } from './slots.js'
+import { allocateCell, freeCell, initialise, recycle, refresh, type Cell } from './slots.js'
 import { index, positiveInteger, relativeIndex } from './validate.js'
 
 /** The constructor of a typed array or of `DataView`; `Buffer` too. */
@@ -96,7 +96,7 @@ export class NativeBuffer implements Disposable {
     if (bytes.byteLength === 0) throw outOfRange('The length of data', 'at least one byte', 0)
     const { byteLength } = bytes
     const cell = allocateCell(byteLength, UNINIT)
-    cell.slot.write(bytes)
+    initialise(cell, () => cell.slot.write(bytes))
     return createHandle(cell, byteLength)
   }
 
@@ -245,8 +245,9 @@ export class NativeBuffer implements Disposable {
     try {
       cell.slot.resize(length)
       this.#byteLength = length
-    } finally {
       this.#buffer = this.#bytes = undefined
+    } finally {
+      // A refused resize keeps its ArrayBuffer: dropped, it could be collected, and would then count as escaped.
       refresh(cell)
     }
     if (length > old) fillSlot(cell.slot, pattern, old, length)

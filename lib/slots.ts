@@ -45,13 +45,18 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
     recycle(cell)
     throw error
   }
+  if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
+  return cell
+}
+
+/** Gives a new block its contents; frees it if that throws, as a typed array may lie about its length. */
+export function initialise(cell: Cell, write: () => void): void {
   try {
-    if (typeof init !== 'number') fillSlot(cell.slot, init, 0, byteLength)
+    write()
   } catch (error) {
     freeCell(cell)
     throw error
   }
-  return cell
 }
 
 /**
