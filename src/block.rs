@@ -274,21 +274,15 @@ impl Block {
     /// Resizes the block like [`resize`](Self::resize), but keeps it as it is, cut to `len`, where the
     /// allocator or the system cannot resize it. Returns whether that was so.
     ///
-    /// # Errors
-    ///
-    /// [`OutOfMemory`] if the request is refused before the block is touched; nothing has changed then.
+    /// `len` must be at least 1.
     #[cfg(feature = "napi")]
-    pub(crate) fn resize_or_keep(&mut self, len: usize) -> Result<bool, OutOfMemory> {
-        if len == 0 || len > isize::MAX as usize {
-            return Err(OutOfMemory::Allocator { requested: len });
-        }
-        budget::check(len.saturating_sub(self.len))?;
+    pub(crate) fn resize_or_keep(&mut self, len: usize) -> bool {
         let failed = self.resize(len).is_err();
         if self.len > len {
             budget::refund(self.len - len);
             self.len = len;
         }
-        Ok(failed)
+        failed
     }
 
     /// Gives the block away: it must now be freed with C's `free`, by whoever gets the address.

@@ -84,44 +84,46 @@ pub fn set_memory_limit(limit: Option<usize>) {
 /// Enters `len` bytes into the books, or refuses them. Touches nothing.
 #[inline]
 pub(crate) fn charge(len: usize) -> Result<(), OutOfMemory> {
-    enter(len)?;
-    let fits = SPENDING.with(|spending| {
+    SPENDING.with(|spending| {
         if len < LARGE && len <= spending.left.get() {
+            charge_resident(len)?;
             spending.left.set(spending.left.get() - len);
             return Ok(());
         }
-        spending.look_up(len)
-    });
-    if fits.is_err() {
-        LIVE.fetch_sub(len, Ordering::Relaxed);
-    } else {
-        note_peak();
-    }
-    fits
+        check_limit(len)?;
+        spending.look_up(len)?;
+        charge_resident(len)
+    })
 }
 
 /// Enters `len` bytes that are resident already into the books; only the set limit can refuse them.
+///
+/// What is refused is never in the books, not for a moment: other threads would be refused for it, and
+/// the peak would show it.
+#[inline]
 pub(crate) fn charge_resident(len: usize) -> Result<(), OutOfMemory> {
-    enter(len).inspect(|()| note_peak())
-}
-
-#[inline]
-fn enter(len: usize) -> Result<(), OutOfMemory> {
-    let live = LIVE.fetch_add(len, Ordering::Relaxed);
-    let total = live.saturating_add(len);
-    let limit = LIMIT.load(Ordering::Relaxed);
-    if total > limit {
-        LIVE.fetch_sub(len, Ordering::Relaxed);
-        return Err(OutOfMemory::Limit { requested: len, live, limit });
+    let mut live = LIVE.load(Ordering::Relaxed);
+    loop {
+        let total = within_limit(live, len)?;
+        match LIVE.compare_exchange_weak(live, total, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => {
+                if total > PEAK.load(Ordering::Relaxed) {
+                    PEAK.fetch_max(total, Ordering::Relaxed);
+                }
+                return Ok(());
+            }
+            Err(now) => live = now,
+        }
     }
-    Ok(())
 }
 
+/// The sum of what is live and `len`, if the set limit allows it.
 #[inline]
-fn note_peak() {
-    let live = LIVE.load(Ordering::Relaxed);
-    if live > PEAK.load(Ordering::Relaxed) {
-        PEAK.fetch_max(live, Ordering::Relaxed);
+fn within_limit(live: usize, len: usize) -> Result<usize, OutOfMemory> {
+    let limit = LIMIT.load(Ordering::Relaxed);
+    match live.checked_add(len) {
+        Some(total) if total <= limit => Ok(total),
+        _ => Err(OutOfMemory::Limit { requested: len, live, limit }),
     }
 }
 
@@ -136,20 +138,16 @@ pub(crate) fn refund(len: usize) {
 
 /// Whether the set limit would refuse `len` more bytes; nothing is entered.
 pub(crate) fn check_limit(len: usize) -> Result<(), OutOfMemory> {
-    let live = LIVE.load(Ordering::Relaxed);
-    let limit = LIMIT.load(Ordering::Relaxed);
-    if live.saturating_add(len) > limit {
-        return Err(OutOfMemory::Limit { requested: len, live, limit });
-    }
-    Ok(())
+    within_limit(LIVE.load(Ordering::Relaxed), len).map(|_| ())
 }
 
-/// Whether `len` more bytes would be refused now; nothing is entered.
+/// Whether `len` more bytes would be refused now; nothing is entered. Nothing more is never refused,
+/// also if the limit was set below what is live.
 pub(crate) fn check(len: usize) -> Result<(), OutOfMemory> {
-    check_limit(len)?;
     if len == 0 {
         return Ok(());
     }
+    check_limit(len)?;
     os::available_memory().map_or(Ok(()), |available| fits(len, available, len.min(RESERVE)))
 }
 
@@ -212,6 +210,12 @@ mod tests {
         let spent = SPENDING.with(|spending| spending.left.get());
         assert!(matches!(charge(isize::MAX as usize), Err(OutOfMemory::Machine { .. })));
         assert_eq!(SPENDING.with(|spending| spending.left.get()), spent);
+    }
+
+    #[test]
+    fn nothing_more_is_never_refused() {
+        assert_eq!(check(0), Ok(()));
+        assert!(within_limit(usize::MAX, 0).is_ok() && within_limit(usize::MAX, 1).is_err());
     }
 
     #[test]

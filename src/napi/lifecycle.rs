@@ -150,11 +150,12 @@ impl Environment {
         if self.escaped(env, place)? {
             return Err(Failure::escaped());
         }
+        // Before the ArrayBuffer is detached; from there on nothing is refused any more.
         self.with_last_chance(env, || budget::check(len.saturating_sub(old)))?;
         if !self.recover(env, place) {
             return Err(Failure::escaped());
         }
-        let failed = place.change(|block| block.resize_or_keep(len)).ok_or_else(Failure::freed)??;
+        let failed = place.change(|block| block.resize_or_keep(len)).ok_or_else(Failure::freed)?;
         let (_, new) = place.parts().ok_or_else(Failure::freed)?;
         self.report(env, signed(new) - signed(old));
         Ok(failed)
