@@ -47,12 +47,12 @@ pub(crate) unsafe fn usable_size(block: NonNull<u8>) -> Option<usize> {
     Some(unsafe { libc::malloc_usable_size(block.as_ptr().cast()) })
 }
 
-/// The text of a file of the kernel's.
+/// The text of a file of the kernel's. Names in it, of mounts for one, need not be UTF-8.
 fn read(file: impl AsRef<Path>) -> Option<String> {
     if fault::strikes() {
         return None;
     }
-    fs::read_to_string(file).ok()
+    Some(String::from_utf8_lossy(&fs::read(file).ok()?).into_owned())
 }
 
 /// What can still be made resident: the least of what the machine and each container has left.
