@@ -115,8 +115,22 @@ unsafe extern "C" fn finalize(env: sys::napi_env, data: *mut c_void, _hint: *mut
     environment.flush_report(env);
 }
 
-/// A reference to `ArrayBuffer.prototype.transfer`, or null where there is none.
+/// A reference to `ArrayBuffer.prototype.transfer`, or null where the runtime has none.
+///
+/// What an older runtime shows is a polyfill: it may fail to detach a buffer over foreign memory, and
+/// `napi_detach_arraybuffer` is safe there.
 fn capture_transfer(env: sys::napi_env) -> Outcome<sys::napi_ref> {
+    /// The first version of Node whose V8 has it.
+    const SINCE: u32 = 21;
+    let mut version = ptr::null();
+    // SAFETY: `version` is a place to write to; what is written points to a constant of the runtime.
+    let major = unsafe {
+        check(sys::napi_get_node_version(env, &raw mut version))?;
+        (*version).major
+    };
+    if major < SINCE {
+        return Ok(ptr::null_mut());
+    }
     let mut value = ptr::null_mut();
     let mut reference = ptr::null_mut();
     // SAFETY: `value` and `reference` are places to write to; each name ends with a zero; each object

@@ -48,10 +48,15 @@ impl Environment {
     #[inline]
     pub(crate) fn free(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<()> {
         let (_, len) = place.parts().ok_or_else(Failure::freed)?;
-        if self.recover(env, place) {
+        // The bytes under an ArrayBuffer are not reported, and need not be for a moment only: a large
+        // report makes V8 collect on the spot.
+        let reported = place.state() == State::Live;
+        if self.recover_unreported(env, place)? {
             drop(place.take());
             self.count(|counters| &counters.explicit_frees);
-            self.report(env, -signed(len));
+            if reported {
+                self.report(env, -signed(len));
+            }
         } else {
             self.abandon(place);
             self.count(|counters| &counters.explicit_frees);
@@ -93,7 +98,7 @@ impl Environment {
                 return Ok(attached);
             }
             // Collected or moved away: there can be another one only if the bytes came back.
-            if !self.recover(env, place) {
+            if !self.recover(env, place)? {
                 return Err(Failure::escaped());
             }
         }
@@ -116,7 +121,7 @@ impl Environment {
     /// Whether other JavaScript than the slot's own `ArrayBuffer` may reach the bytes.
     pub(crate) fn escaped(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<bool> {
         match place.state() {
-            State::Viewed if self.attached(env, place)?.is_null() => Ok(!self.recover(env, place)),
+            State::Viewed if self.attached(env, place)?.is_null() => Ok(!self.recover(env, place)?),
             _ => Ok(false),
         }
     }
@@ -128,7 +133,7 @@ impl Environment {
             // Before the ArrayBuffer is detached: a refusal must leave it as it is.
             self.with_last_chance(env, || budget::check(len - old))?;
         }
-        if !self.recover(env, place) {
+        if !self.recover(env, place)? {
             let block = self.with_last_chance(env, || Block::malloc(len))?;
             // SAFETY: the escaped block lives as long as the slot holds it, which it does until
             // `abandon`; both have at least the smaller length, and are different blocks.
@@ -152,7 +157,7 @@ impl Environment {
         }
         // Before the ArrayBuffer is detached; from there on nothing is refused any more.
         self.with_last_chance(env, || budget::check(len.saturating_sub(old)))?;
-        if !self.recover(env, place) {
+        if !self.recover(env, place)? {
             return Err(Failure::escaped());
         }
         let failed = place.change(|block| block.resize_or_keep(len)).ok_or_else(Failure::freed)?;
@@ -164,7 +169,7 @@ impl Environment {
     /// Gives the block away, and returns its address.
     pub(crate) fn release(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<usize> {
         place.parts().ok_or_else(Failure::freed)?;
-        if !self.recover(env, place) {
+        if !self.recover(env, place)? {
             return Err(Failure::escaped());
         }
         let block = place.take().ok_or_else(Failure::freed)?;
@@ -203,7 +208,7 @@ impl Environment {
         if ownership::lock().has_ticket(&ticket) {
             return Err(Failure::bad_ticket());
         }
-        if !self.recover(env, place) {
+        if !self.recover(env, place)? {
             return Err(Failure::escaped());
         }
         let block = place.take().ok_or_else(Failure::freed)?;
@@ -258,24 +263,43 @@ impl Environment {
 
     /// Brings a viewed block back to its entry, if nobody but the slot can reach its bytes then.
     #[inline]
-    fn recover(&self, env: sys::napi_env, place: Place<'_>) -> bool {
+    fn recover(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<bool> {
         if place.state() != State::Viewed {
-            return true;
+            return Ok(true);
         }
-        let Some(view) = self.views.borrow_mut().remove(&place.index()) else { return false };
-        if !view.detach(env, self.transfer) {
+        let recovered = self.recover_unreported(env, place)?;
+        if recovered && let Some((_, len)) = place.parts() {
+            self.report(env, signed(len));
+        }
+        Ok(recovered)
+    }
+
+    /// [`recover`](Self::recover) without telling V8 that the bytes are under no `ArrayBuffer` now.
+    #[inline]
+    fn recover_unreported(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<bool> {
+        if place.state() != State::Viewed {
+            return Ok(true);
+        }
+        let Some(view) = self.views.borrow_mut().remove(&place.index()) else { return Ok(false) };
+        let generation = place.generation();
+        let detached = view.detach(env, self.transfer);
+        if place.generation() != generation {
+            // A program replaced `transfer` before the addon was loaded, and freed the slot in there.
+            // What the entry holds now is not this view's.
+            view.orphan();
+            return Err(Failure::freed());
+        }
+        if !detached {
             self.views.borrow_mut().insert(place.index(), view);
-            return false;
+            return Ok(false);
         }
         let Some(block) = view.into_block() else {
             // Leaked as the environment went down.
             place.forget();
-            return false;
+            return Ok(false);
         };
-        let len = block.len();
         place.reclaim(block);
-        self.report(env, signed(len));
-        true
+        Ok(true)
     }
 
     /// Leaves an escaped block to its backing store.

@@ -352,8 +352,9 @@ impl Place<'_> {
         subtract(&self.owner.counters().live_bytes, len as u64);
     }
 
+    /// Moves on whenever the entry's block goes or changes.
     #[inline]
-    fn generation(self) -> u32 {
+    pub(crate) fn generation(self) -> u32 {
         self.entry.generation.load(Ordering::Relaxed)
     }
 }
