@@ -54,7 +54,11 @@ unsafe fn touch_step(start: *mut u8, len: usize, contents: Contents) {
         // times faster. One page in the middle tells; should it mislead, only time is lost.
         // SAFETY: `head + whole <= len`: both lie in the caller's allocation, and `start + head` is
         // page-aligned.
-        if unsafe { !is_resident(start.add(head + whole / 2 / page * page)) && os::populate(start.add(head), whole) } {
+        if whole > 0
+            && unsafe {
+                !is_resident(start.add(head + whole / 2 / page * page)) && os::populate(start.add(head), whole)
+            }
+        {
             // SAFETY: likewise inside the caller's allocation.
             unsafe {
                 touch_pages(start, head, page, contents);

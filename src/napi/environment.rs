@@ -30,8 +30,8 @@ pub(crate) struct Environment {
     /// `ArrayBuffer.prototype.transfer` as it was when the addon was loaded; null before Node 21.
     pub(crate) transfer: sys::napi_ref,
     pub(crate) hot_pair_taken: Cell<bool>,
-    pub(crate) registers: &'static Registers,
     pub(crate) sweeper: Sweeper,
+    pub(crate) registers: Cell<&'static Registers>,
     /// Bytes that V8 has not been told of yet.
     unreported: Cell<i64>,
 }
@@ -49,8 +49,8 @@ impl Environment {
             stores: Stores::new(),
             transfer: capture_transfer(env)?,
             hot_pair_taken: Cell::new(false),
-            registers: Registers::leak(),
             sweeper: Sweeper::new(),
+            registers: Cell::new(Registers::leak()),
             unreported: Cell::new(0),
         });
         ownership::lock().add_table(environment.slots.table());

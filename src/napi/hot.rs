@@ -22,7 +22,10 @@ use super::table::{END_OF_KEYS, KEY_STEP};
 
 /// The registers, each the bits of a double. Their memory is never given back, some bytes for each
 /// environment: whatever JavaScript does with the array, nobody reads memory that is gone.
-pub(crate) struct Registers([AtomicU64; 3]);
+///
+/// (Where the runtime allows no external memory, they are in an `ArrayBuffer` that lives as long as the
+/// environment, and that only whoever takes the pair is given: `lib/`.)
+pub(crate) struct Registers([AtomicU64; Self::LEN]);
 
 const KEY: usize = 0;
 /// The length before `allocate`, the address after it.
@@ -66,7 +69,7 @@ fn create_pair(env: sys::napi_env, environment: &Rc<Environment>) -> Outcome<sys
     // SAFETY: `pair` is a place to write to.
     check(unsafe { sys::napi_create_object(env, &raw mut pair) })?;
     let properties = [
-        (c"registers", create_registers(env, environment.registers)?),
+        (c"registers", create_registers(env, environment)?),
         (c"allocate", create_function(env, environment, allocate)?),
         (c"free", create_function(env, environment, free)?),
         (c"keyStep", create_number(env, KEY_STEP)?),
@@ -80,24 +83,42 @@ fn create_pair(env: sys::napi_env, environment: &Rc<Environment>) -> Outcome<sys
 }
 
 /// A `Float64Array` over the registers.
-fn create_registers(env: sys::napi_env, registers: &'static Registers) -> Outcome<sys::napi_value> {
+fn create_registers(env: sys::napi_env, environment: &Environment) -> Outcome<sys::napi_value> {
+    let (kind, len) = (sys::TypedarrayType::float64_array, Registers::LEN);
+    let buffer = create_register_buffer(env, environment)?;
+    let mut array = ptr::null_mut();
+    // SAFETY: the buffer was just made, with room for so many doubles.
+    check(unsafe { sys::napi_create_typedarray(env, kind, len, buffer, 0, &raw mut array) })?;
+    Ok(array)
+}
+
+/// An `ArrayBuffer` over the registers; or where the runtime allows no external memory (Electron), one
+/// of the runtime's own, in which the registers are from now on.
+fn create_register_buffer(env: sys::napi_env, environment: &Environment) -> Outcome<sys::napi_value> {
     unsafe extern "C" fn nothing(_: sys::napi_env, _: *mut c_void, _: *mut c_void) {}
     let mut buffer = ptr::null_mut();
-    let mut array = ptr::null_mut();
-    let start = (&raw const registers.0).cast_mut().cast::<c_void>();
+    let start = (&raw const environment.registers.get().0).cast_mut().cast::<c_void>();
     // SAFETY: the memory is never given back, and Rust accesses it as atomics only.
     let status = unsafe {
         let len = size_of::<Registers>();
         sys::napi_create_external_arraybuffer(env, start, len, Some(nothing), ptr::null_mut(), &raw mut buffer)
     };
-    if status == sys::Status::napi_no_external_buffers_allowed {
-        return Err(Failure::no_external_buffers("it allows no external memory"));
+    if status != sys::Status::napi_no_external_buffers_allowed {
+        check(status)?;
+        return Ok(buffer);
     }
-    check(status)?;
-    let (kind, len) = (sys::TypedarrayType::float64_array, registers.0.len());
-    // SAFETY: the buffer was just made, with room for so many doubles.
-    check(unsafe { sys::napi_create_typedarray(env, kind, len, buffer, 0, &raw mut array) })?;
-    Ok(array)
+    let mut start = ptr::null_mut();
+    let mut reference = ptr::null_mut();
+    // SAFETY: each place to write to is a local; the reference is strong and never deleted, so that the
+    // buffer lives as long as its environment.
+    unsafe {
+        check(sys::napi_create_arraybuffer(env, size_of::<Registers>(), &raw mut start, &raw mut buffer))?;
+        check(sys::napi_create_reference(env, buffer, 1, &raw mut reference))?;
+    }
+    // SAFETY: the buffer has room for the registers, is aligned for doubles and zeroed. It lives as long
+    // as raw calls can be made, and `lib/`, which alone is given it, does not transfer it.
+    environment.registers.set(unsafe { &*start.cast::<Registers>().cast_const() });
+    Ok(buffer)
 }
 
 fn create_number(env: sys::napi_env, value: f64) -> Outcome<sys::napi_value> {
@@ -133,7 +154,7 @@ unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info)
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
         run(env, info, |environment| {
-            let registers = environment.registers;
+            let registers = environment.registers.get();
             let place = environment.slots.find(registers.get(KEY)).ok_or_else(Failure::stale_key)?;
             let len = length_of(registers.get(BYTE_LENGTH))?;
             let fill = registers.get(FILL);
@@ -150,7 +171,7 @@ unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> 
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
         run(env, info, |environment| {
-            let place = environment.slots.find(environment.registers.get(KEY)).ok_or_else(Failure::stale_key)?;
+            let place = environment.slots.find(environment.registers.get().get(KEY)).ok_or_else(Failure::stale_key)?;
             environment.free(env, place)
         })
     }
@@ -183,6 +204,8 @@ unsafe fn run(
 }
 
 impl Registers {
+    const LEN: usize = 3;
+
     /// New registers, which are never given back.
     pub(crate) fn leak() -> &'static Self {
         Box::leak(Box::new(Self(Default::default())))
