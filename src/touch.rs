@@ -52,13 +52,11 @@ unsafe fn touch_step(start: *mut u8, len: usize, contents: Contents) {
         let whole = (len - head) / page * page;
         // Memory that the allocator had in use before is resident already; then writing to it is many
         // times faster. One page in the middle tells; should it mislead, only time is lost.
+        // SAFETY: `head + whole / 2` rounded down to a page is the start of a whole page of the block.
+        let recycled = whole > 0 && unsafe { is_resident(start.add(head + whole / 2 / page * page)) };
         // SAFETY: `head + whole <= len`: both lie in the caller's allocation, and `start + head` is
         // page-aligned.
-        if whole > 0
-            && unsafe {
-                !is_resident(start.add(head + whole / 2 / page * page)) && os::populate(start.add(head), whole)
-            }
-        {
+        if !recycled && unsafe { os::populate(start.add(head), whole) } {
             // SAFETY: likewise inside the caller's allocation.
             unsafe {
                 touch_pages(start, head, page, contents);
