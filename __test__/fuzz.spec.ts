@@ -1,0 +1,64 @@
+import { resolve } from 'node:path'
+import test from 'ava'
+import { ROOT, runFixture, type Outcome } from './support/run.js'
+
+/** All 20,000 take minutes where other tests run beside them: `npm run fuzz`. */
+const SEQUENCES = '4000'
+
+const SEED = '20000'
+
+function fuzz(...args: string[]): Promise<Outcome> {
+  const flags = ['--import=tsx']
+  return runFixture(resolve(ROOT, '__test__/fuzz/run.ts'), args, { flags, timeout: 280_000 })
+}
+
+/** Runs a command that the fuzzer printed: `npm run fuzz -- …`. */
+function replay(stdout: string, which: string): Promise<Outcome> {
+  const [, args] = new RegExp(`${which}: +npm run fuzz -- (.+)`).exec(stdout)!
+  return fuzz(...args!.split(' '))
+}
+
+test.serial('no sequence of calls with hostile arguments crashes, or throws an undocumented error', async (t) => {
+  const { code, stdout, stderr } = await fuzz('--seed', SEED, '--sequences', SEQUENCES)
+  t.is(code, 0, stdout + stderr)
+  t.regex(stdout, /^4000 sequences in 4 processes/)
+})
+
+test.serial(
+  'a signal is reported with the sequence that raised it, and the printed command raises it again',
+  async (t) => {
+    const { code, stdout } = await fuzz('--seed', '7', '--sequences', '30', '--plant', 'signal@12')
+    t.is(code, 1)
+    t.regex(stdout, /was ended by SIGSEGV in sequence 12 of seed 7/)
+    t.regex(stdout, /step 0: /)
+    const batch = await replay(stdout, 'replay the batch')
+    t.is(batch.code, 1)
+    t.regex(batch.stdout, /was ended by SIGSEGV in sequence 12 of seed 7/)
+    const alone = await replay(stdout, 'replay the sequence')
+    t.is(alone.code, 1)
+    t.regex(alone.stdout, /^1 sequences.*\n\nA process was ended by SIGSEGV in sequence 12 of seed 7/)
+    // The same steps as in the batch.
+    t.deepEqual(alone.stdout.match(/step .*/g), stdout.match(/step .*/g))
+  },
+)
+
+test.serial('an undocumented error is reported with its path, and the printed command makes it again', async (t) => {
+  const { code, stdout } = await fuzz('--seed', '7', '--sequences', '30', '--plant', 'error@12')
+  t.is(code, 1)
+  t.regex(stdout, /exited with 1 in sequence 12 of seed 7/)
+  const smallest = await replay(stdout, 'replay the smallest')
+  t.is(smallest.code, 1)
+  t.regex(smallest.stdout, /exited with 1 in sequence 12 of seed 7[^]*Broken: a planted error/)
+})
+
+test.serial('a block that is left at the end is reported', async (t) => {
+  const { code, stdout } = await fuzz('--seed', '7', '--sequences', '30', '--plant', 'leak@12')
+  t.is(code, 1)
+  t.regex(stdout, /Broken: 1 blocks of 8 bytes are left/)
+})
+
+test.serial('arguments that make no sense are refused', async (t) => {
+  const { code, stderr } = await fuzz('--seed', 'seven')
+  t.is(code, 2)
+  t.regex(stderr, /--seed must be an integer, not seven/)
+})

@@ -1,0 +1,55 @@
+import { parseArgs } from 'node:util'
+
+export interface Arguments {
+  seed: number
+  /** How many sequences to run. */
+  sequences: number
+  /** Which sequence to run alone: its number, or the path that fast-check gives. */
+  path: string | undefined
+  /** A failure to make on purpose, once the sequence of that number is done. */
+  plant: { what: 'signal' | 'error' | 'leak'; at: number } | undefined
+  /** The file that the child process writes the number of the sequence under way to. */
+  progress: string | undefined
+  /** Whether the child process tells each step before it is made. */
+  trace: boolean
+}
+
+export const DEFAULT_SEQUENCES = 20_000
+
+/** @throws for arguments that make no sense */
+export function parseArguments(args: string[]): Arguments {
+  const { values } = parseArgs({
+    args,
+    options: {
+      seed: { type: 'string' },
+      sequences: { type: 'string' },
+      path: { type: 'string' },
+      plant: { type: 'string' },
+      progress: { type: 'string' },
+      trace: { type: 'boolean' },
+    },
+  })
+  const { seed, sequences, path, plant, progress, trace = false } = values
+  const alone = path === undefined ? DEFAULT_SEQUENCES : 1
+  return {
+    seed: seed === undefined ? Math.floor(Math.random() * 2 ** 31) : integer('--seed', seed),
+    sequences: sequences === undefined ? alone : integer('--sequences', sequences),
+    path,
+    plant: plant === undefined ? undefined : parsePlant(plant),
+    progress,
+    trace,
+  }
+}
+
+function parsePlant(text: string): NonNullable<Arguments['plant']> {
+  const [what, at] = text.split('@')
+  if ((what !== 'signal' && what !== 'error' && what !== 'leak') || at === undefined) {
+    throw new Error(`--plant must be signal@N, error@N or leak@N, not ${text}`)
+  }
+  return { what, at: integer('--plant', at) }
+}
+
+function integer(name: string, text: string): number {
+  if (!/^-?\d+$/.test(text)) throw new Error(`${name} must be an integer, not ${text}`)
+  return Number(text)
+}

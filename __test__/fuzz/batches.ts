@@ -1,0 +1,90 @@
+/** Starts the child processes, and says what became of each. */
+
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Arguments } from './arguments.js'
+
+/** How many sequences one process runs. */
+export const BATCH = 1000
+
+/** How many processes run at once. */
+const AT_ONCE = 2
+
+/** A process that takes longer hangs: it is killed, and counts as one that a signal ended. */
+const TIME_LIMIT = 300_000
+
+export type Batch = Pick<Arguments, 'seed' | 'sequences' | 'path' | 'plant'>
+
+export interface Result extends Batch {
+  code: number | null
+  signal: NodeJS.Signals | null
+  /** The number of the sequence that was under way at last. */
+  last: number
+  /** What the process said of a failure. */
+  stdout: string
+  stderr: string
+}
+
+/** Cuts so many sequences into batches, each with a seed of its own. A plant is of the first one. */
+export function batchesOf({ seed, sequences, path, plant }: Batch): Batch[] {
+  const batches: Batch[] = []
+  for (let done = 0; done < sequences; done += BATCH) {
+    const own = done === 0 ? plant : undefined
+    batches.push({ seed: seed + batches.length, sequences: Math.min(BATCH, sequences - done), path, plant: own })
+  }
+  return batches
+}
+
+/** Runs batches, a few at once, and reports each as it ends. */
+export async function runAll(batches: Batch[], report: (result: Result) => Promise<void>): Promise<void> {
+  const waiting = [...batches]
+  const work = async (): Promise<void> => {
+    for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
+      await report(await runBatch(batch))
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+}
+
+/** Runs one batch in a process of its own. */
+export async function runBatch(batch: Batch, trace = false): Promise<Result> {
+  const directory = mkdtempSync(join(tmpdir(), 'cmalloc-fuzz-'))
+  const progress = join(directory, 'progress')
+  try {
+    const ended = await start([...toArguments(batch), '--progress', progress, ...(trace ? ['--trace'] : [])])
+    return { ...batch, ...ended, last: Number(readFileSync(progress, { encoding: 'utf8', flag: 'a+' })) }
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** The arguments that make a batch again. */
+export function toArguments({ seed, sequences, path, plant }: Batch): string[] {
+  return [
+    '--seed',
+    String(seed),
+    ...(path === undefined ? ['--sequences', String(sequences)] : ['--path', path]),
+    ...(plant === undefined ? [] : ['--plant', `${plant.what}@${plant.at}`]),
+  ]
+}
+
+function start(args: string[]): Promise<Pick<Result, 'code' | 'signal' | 'stdout' | 'stderr'>> {
+  const program = resolve(__dirname, 'child.ts')
+  return new Promise((done, fail) => {
+    const child = spawn(process.execPath, ['--import=tsx', '--expose-gc', program, ...args], {
+      cwd: resolve(__dirname, '../..'),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: TIME_LIMIT,
+      killSignal: 'SIGKILL',
+    })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    child.on('error', fail)
+    child.on('close', (code, signal) => done({ code, signal, stdout, stderr }))
+  })
+}

@@ -1,0 +1,74 @@
+/** One batch of sequences: the program that may crash. Started by run.ts. */
+
+import { openSync, writeSync } from 'node:fs'
+import { malloc, setMemoryLimit, stats } from 'cmalloc'
+import * as fc from 'fast-check'
+import { parseArguments } from './arguments.js'
+import { collect } from './collect.js'
+import { perform, sequence, type Sequence } from './sequence.js'
+import { MEMORY_LIMIT } from './world.js'
+
+const { seed, sequences, path, plant, progress, trace } = parseArguments(process.argv.slice(2))
+
+/** The number of the sequence under way, in a file that outlives a crash. */
+let current = (path === undefined ? 0 : Number.parseInt(path, 10)) - 1
+const file = progress === undefined ? undefined : openSync(progress, 'w')
+/** As soon as one has failed, smaller ones of it are tried. */
+let shrinking = false
+let ran = 0
+
+async function runSequence(made: Sequence): Promise<void> {
+  // Behind the end of a path of fast-check's are its neighbours.
+  if (path?.includes(':') && ran++ > 0) return
+  if (!shrinking) {
+    current++
+    if (file !== undefined) writeSync(file, String(current).padStart(9), 0)
+  }
+  try {
+    await perform(made, trace ? (line) => void writeSync(2, `${line()}\n`) : () => {})
+    if (plant?.at === current) carryOut(plant.what)
+  } catch (error) {
+    shrinking = true
+    throw error
+  }
+}
+
+/** Fails on purpose, to show that failures are found. */
+function carryOut(what: 'signal' | 'error' | 'leak'): void {
+  if (what === 'signal') process.kill(process.pid, 'SIGSEGV')
+  if (what === 'error') throw new Error('Broken: a planted error')
+  leaked.push(malloc(8))
+}
+
+const leaked: unknown[] = []
+
+/** Everything was freed or dropped: nothing may be left, and nothing may have been counted twice. */
+async function mustBeEmpty(): Promise<void> {
+  for (let round = 0; round < 100 && stats().liveBlocks > 0; round++) {
+    collect('everything')
+    // oxlint-disable-next-line no-await-in-loop -- finalizers run one turn after the other
+    await new Promise((done) => setTimeout(done, 1))
+  }
+  const { liveBlocks, liveBytes, awaitingFinalizerBytes } = stats()
+  if (liveBlocks === 0 && liveBytes === 0 && awaitingFinalizerBytes === 0) return
+  throw new Error(`Broken: ${liveBlocks} blocks of ${liveBytes} bytes are left, ${awaitingFinalizerBytes} with views`)
+}
+
+async function main(): Promise<void> {
+  setMemoryLimit(MEMORY_LIMIT)
+  const replay = path === undefined ? {} : { path, endOnFailure: true }
+  const details = await fc.check(fc.asyncProperty(sequence, runSequence), { seed, numRuns: sequences, ...replay })
+  if (details.failed) {
+    const { counterexamplePath, errorInstance } = details
+    console.log(JSON.stringify({ path: counterexamplePath, error: String((errorInstance as Error).stack) }))
+    console.log(fc.stringify(details.counterexample))
+    process.exitCode = 1
+    return
+  }
+  await mustBeEmpty()
+}
+
+main().catch((error: unknown) => {
+  console.log(JSON.stringify({ path: null, error: error instanceof Error ? error.stack : String(error) }))
+  process.exitCode = 1
+})

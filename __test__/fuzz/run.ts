@@ -1,0 +1,71 @@
+/**
+ * `npm run fuzz -- [--seed N] [--sequences N] [--path P]`: random calls with hostile arguments, in child processes.
+ *
+ * None may end in a signal, throw an undocumented error, lose a byte or leak a block. Every failure is printed with
+ * the command that makes it again: `--seed` and `--sequences` for a batch, `--path` for one sequence of it.
+ */
+
+import { parseArguments } from './arguments.js'
+import { batchesOf, runAll, runBatch, toArguments, type Batch, type Result } from './batches.js'
+
+const command = (batch: Batch): string => `npm run fuzz -- ${toArguments(batch).join(' ')}`
+
+async function main(): Promise<void> {
+  const asked = parseArguments(process.argv.slice(2))
+  const batches = batchesOf(asked)
+  console.log(`${asked.sequences} sequences in ${batches.length} processes: ${command(asked)}`)
+  let failures = 0
+  await runAll(batches, async (result) => {
+    if (result.code === 0) return
+    failures++
+    process.exitCode = 1
+    await explain(result)
+  })
+  if (failures === 0) console.log('ok: no signal, no undocumented error, no wrong byte, no leak')
+  else console.log(`FAILED: ${failures} of ${batches.length} processes`)
+}
+
+/** Says how a process ended, how to make it end so again, and narrows it down to one sequence. */
+async function explain(result: Result): Promise<void> {
+  const how = result.signal === null ? `exited with ${result.code}` : `was ended by ${result.signal}`
+  console.log(`\nA process ${how} in sequence ${result.last} of seed ${result.seed}`)
+  console.log(`  replay the batch:    ${command(result)}`)
+  if (result.signal === null) explainFailure(result)
+  else await narrow(result)
+}
+
+interface Failure {
+  path: string | null
+  error: string
+}
+
+/** The process lived to tell, and has tried smaller sequences. */
+function explainFailure(result: Result): void {
+  const [first = '', ...rest] = result.stdout.split('\n')
+  const failure = parseFailure(first)
+  if (failure?.path) console.log(`  replay the smallest: ${command({ ...result, path: failure.path })}`)
+  console.log([failure?.error ?? first, ...rest, result.stderr].join('\n').trim())
+}
+
+function parseFailure(line: string): Failure | undefined {
+  try {
+    return JSON.parse(line) as Failure
+  } catch {
+    return undefined
+  }
+}
+
+/** Runs the sequence that was under way once more, alone, and shows its steps. */
+async function narrow(result: Result): Promise<void> {
+  const alone = await runBatch({ ...result, path: String(result.last), sequences: 1 }, true)
+  if (alone.code === 0)
+    return console.log('  alone, that sequence does not fail: it takes what the ones before it left')
+  console.log(`  replay the sequence: ${command({ ...result, path: String(result.last) })}`)
+  console.log(`  which ${alone.signal === null ? `exits with ${alone.code}` : `ends by ${alone.signal}`} after:`)
+  console.log(alone.stderr.trim().replaceAll(/^/gm, '    '))
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 2
+})

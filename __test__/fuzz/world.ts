@@ -1,0 +1,103 @@
+import { stats, type NativeBuffer } from 'cmalloc'
+import { readByte } from './libc.js'
+
+/** No sequence may hold more than this: the child process sets it as its memory limit. */
+export const MEMORY_LIMIT = 256 * 2 ** 20
+
+export const REGISTERS = 6
+
+/** What is known of one handle. */
+export interface Block {
+  readonly handle: NativeBuffer
+  alive: boolean
+  byteLength: number
+  /** The first and the last byte, where they are known. */
+  first: number | undefined
+  last: number | undefined
+  /** Whether its ArrayBuffer was moved away, so that it may be escaped. */
+  moved: boolean
+  /** Views that must be empty once the block is gone. */
+  views: ArrayBufferView[]
+}
+
+/** A block that was released: it is ours to consume or to free. */
+export interface Released {
+  address: bigint
+  readonly byteLength: number
+  readonly first: number | undefined
+}
+
+/** The state of one sequence: the handles under test, and beside each what it must be. */
+export class World {
+  readonly blocks: (Block | undefined)[] = Array.from({ length: REGISTERS }, () => undefined)
+  readonly released: Released[] = []
+  /** ArrayBuffers that took the bytes of a block away. */
+  strays: ArrayBuffer[] = []
+  /** What else holds the bytes of a block, where nobody reads them. */
+  readonly held: unknown[] = []
+  /** How often an argument's own code did something to a handle. */
+  effects = 0
+
+  /** Puts a new handle into a register; the one before is dropped, for the garbage collector to free. */
+  adopt(register: number, handle: NativeBuffer, byteLength: number, first?: number, last?: number): Block {
+    const block = { handle, alive: true, byteLength, first, last, moved: false, views: [] }
+    this.blocks[register] = block
+    check(block)
+    return block
+  }
+
+  /** Says that a block is gone, in whatever way. Its views must be empty, unless its bytes live elsewhere. */
+  end(block: Block): void {
+    block.alive = false
+    block.byteLength = 0
+    this.mustBeEmpty(block)
+  }
+
+  mustBeEmpty(block: Block): void {
+    for (const view of block.views) ensure(view.buffer.byteLength === 0, 'a view outlived its block')
+    block.views = []
+  }
+
+  /** Somebody wrote to bytes that a moved ArrayBuffer took along. */
+  strayWritten(): void {
+    for (const block of this.blocks) if (block?.moved) block.first = block.last = undefined
+  }
+
+  /** Every handle must be what it is known to be. */
+  check(): void {
+    for (const block of this.blocks) if (block !== undefined) check(block)
+  }
+}
+
+/** Takes over what a handle says of itself, after code of an argument's own may have changed it. */
+export function resync(block: Block): void {
+  const { handle } = block
+  ensure(handle.freed === (handle.byteLength === 0), 'freed, but with a length')
+  block.alive = !handle.freed
+  if (block.byteLength !== handle.byteLength) block.views = []
+  block.byteLength = handle.byteLength
+  block.first = block.last = undefined
+}
+
+function check(block: Block): void {
+  const { handle } = block
+  ensure(handle.freed === !block.alive, `freed is ${handle.freed}`)
+  ensure(handle.byteLength === block.byteLength, `byteLength is ${handle.byteLength}, not ${block.byteLength}`)
+  if (!block.alive) return
+  const { address } = handle
+  ensure(address > 0n && address % 8n === 0n, `the address is ${address}`)
+  // Not through a view: making one would change what is tested.
+  const [first, last] = [readByte(address), readByte(address + BigInt(block.byteLength - 1))]
+  ensure(block.first === undefined || first === block.first, `the first byte is ${first}, not ${block.first}`)
+  ensure(block.last === undefined || last === block.last, `the last byte is ${last}, not ${block.last}`)
+}
+
+/** Whether so many bytes more could rightly be refused. */
+export function mayBeRefused(byteLength: number): boolean {
+  const { liveBytes, availableBytes } = stats()
+  return liveBytes + byteLength > MEMORY_LIMIT || (availableBytes ?? Infinity) < byteLength + 2 ** 30
+}
+
+export function ensure(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new Error(`Broken: ${message}`)
+}

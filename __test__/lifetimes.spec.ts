@@ -1,0 +1,105 @@
+import test from 'ava'
+import { malloc, stats } from 'cmalloc'
+import { NODE_VERSIONS, runFixture, type NodeVersion, type Outcome } from './support/run.js'
+
+const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
+const flags = ['--expose-gc']
+
+const HANDLES = [
+  'a dropped handle gives its block back',
+  'a dropped handle whose bytes were used gives its block back',
+  'a dropped handle that was resized gives its block back',
+  'a kept handle keeps its block',
+  'a kept view keeps the bytes of a dropped handle',
+  'a view that is made and dropped leaves the handle its block',
+  'rounds of malloc and free do not grow the process',
+  'rounds of malloc, bytes and free do not hold the blocks',
+  'many handles at once are each freed once',
+]
+
+const EXIT_STATES = ['live', 'viewed', 'view alone', 'escaped', 'escaped and freed', 'escaped and dropped', 'freed']
+const EXITS = ['natural', 'exit', 'exit listener', 'exit listener that frees', 'after a collection', 'in a microtask']
+
+const WORKER_STATES = ['live', 'viewed', 'escaped', 'escaped and freed', 'escaped and sent']
+const WORKER_ENDS = ['natural', 'exit', 'error', 'terminate', 'terminate in a loop']
+const GIVEN_BACK = 'viewed blocks are given back if a thread ends by itself'
+const WORKERS = WORKER_STATES.flatMap((state) => WORKER_ENDS.map((end) => `${state} blocks, end: ${end}`))
+
+for (const [fixture, scenarios] of [
+  ['lifetime-handles.js', HANDLES],
+  ['lifetime-workers.js', [...WORKERS, GIVEN_BACK]],
+] as const) {
+  test.serial(`every scenario of ${fixture} is run`, async (t) => {
+    const { stdout } = await runFixture(fixture, ['--list'])
+    t.deepEqual(stdout.trim().split('\n'), [...scenarios])
+  })
+}
+
+for (const node of NODE_VERSIONS) {
+  for (const scenario of HANDLES) {
+    test.serial(`${scenario}, on Node ${node}`, async (t) => {
+      t.deepEqual(await runFixture('lifetime-handles.js', [scenario], { node, flags }), CLEAN)
+    })
+  }
+
+  for (const state of EXIT_STATES) {
+    test.serial(`a process with blocks that are ${state} ends cleanly in every way, on Node ${node}`, async (t) => {
+      const outcomes = await Promise.all(
+        EXITS.map((end) => runFixture('lifetime-exit.js', [state, end], { node, flags })),
+      )
+      for (const [index, outcome] of outcomes.entries()) t.deepEqual(outcome, CLEAN, EXITS[index])
+    })
+  }
+
+  for (const scenario of WORKERS) {
+    test.serial(`a thread that ends does no harm: ${scenario}, on Node ${node}`, async (t) => {
+      t.deepEqual(await runFixture('lifetime-workers.js', [scenario], { node, flags }), CLEAN)
+    })
+  }
+}
+
+test.serial.failing(GIVEN_BACK, async (t) => {
+  t.deepEqual(await runFixture('lifetime-workers.js', [GIVEN_BACK], { flags }), CLEAN)
+})
+
+for (const node of [24, 26] satisfies NodeVersion[]) {
+  test.serial(`using frees at the end of the scope, on Node ${node}`, async (t) => {
+    t.deepEqual(await runFixture('lifetime-using.js', [], { node }), CLEAN)
+  })
+}
+
+test.serial('using frees at the end of the scope, as TypeScript compiles it', (t) => {
+  const before = stats()
+  let kept
+  {
+    using block = malloc(64, 1, 'zero')
+    kept = block
+    t.false(block.freed)
+  }
+  t.true(kept.freed)
+  t.throws(
+    () => {
+      using block = malloc(64)
+      kept = block
+      throw new Error('as planned')
+    },
+    { message: 'as planned' },
+  )
+  t.true(kept.freed)
+  t.is(stats().liveBlocks, before.liveBlocks)
+  t.is(stats().explicitFrees - before.explicitFrees, 2)
+})
+
+test.serial('to dispose of a handle again is silent', (t) => {
+  const before = stats()
+  const disposed = malloc(64)
+  disposed[Symbol.dispose]()
+  disposed[Symbol.dispose]()
+  const freed = malloc(64)
+  freed.free()
+  freed[Symbol.dispose]()
+  t.true(disposed.freed && freed.freed)
+  t.throws(() => disposed.free(), { code: 'ERR_CMALLOC_FREED' })
+  t.is(stats().explicitFrees - before.explicitFrees, 2)
+  t.is(stats().liveBlocks, before.liveBlocks)
+})
