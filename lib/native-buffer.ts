@@ -6,6 +6,7 @@ import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
 import {
   arrayBufferByteLength,
   bufferFrom,
+  Bytes,
   dataView,
   isView,
   sharedArrayBufferByteLength,
@@ -162,7 +163,7 @@ export class NativeBuffer implements Disposable {
    */
   get bytes(): Uint8Array<ArrayBuffer> {
     const { buffer } = this
-    return (this.#bytes ??= new Uint8Array(buffer))
+    return (this.#bytes ??= new Bytes(buffer))
   }
 
   /**
@@ -241,7 +242,7 @@ export class NativeBuffer implements Disposable {
     const checked = checkOptionalInit(init, Math.max(length - old, 1))
     const cell = this.#useAlone('resize')
     // A copy, as the resize empties the views of this block, of which the pattern may be one.
-    const pattern = typeof checked === 'number' || length <= old ? checked : new Uint8Array(checked)
+    const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
     try {
       cell.slot.resize(length)
       this.#byteLength = length
@@ -345,14 +346,14 @@ export function getBufferAddress(buffer: NativeBuffer): bigint {
   return buffer.address
 }
 
-const EMPTY = new Uint8Array(0)
+const EMPTY = new Bytes(0)
 
 function bytesOf(data: unknown): Uint8Array {
   if (isView(data)) {
     const { bufferOf, byteOffsetOf, byteLengthOf } = typedArrayName(data) === undefined ? dataView : typedArray
     try {
       const byteLength = byteLengthOf(data)
-      return byteLength === 0 ? EMPTY : new Uint8Array(bufferOf(data), byteOffsetOf(data), byteLength)
+      return byteLength === 0 ? EMPTY : new Bytes(bufferOf(data), byteOffsetOf(data), byteLength)
     } catch {
       // A DataView out of the bounds of its buffer.
       return EMPTY
@@ -360,7 +361,7 @@ function bytesOf(data: unknown): Uint8Array {
   }
   for (const byteLengthOf of [arrayBufferByteLength, sharedArrayBufferByteLength]) {
     try {
-      return byteLengthOf(data) === 0 ? EMPTY : new Uint8Array(data as ArrayBufferLike)
+      return byteLengthOf(data) === 0 ? EMPTY : new Bytes(data as ArrayBufferLike)
     } catch {
       // It is no buffer of that kind.
     }

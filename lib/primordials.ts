@@ -41,3 +41,6 @@ export const bufferFrom: {
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView
 
 export const { isInteger, isSafeInteger } = Number
+
+/** The class, which a program may replace as well. */
+export const Bytes = Uint8Array

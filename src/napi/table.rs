@@ -297,7 +297,7 @@ impl Place<'_> {
 
     /// Changes the block of a live entry in place; the entry's old key is stale then.
     ///
-    /// To other threads the entry owns the old address until it owns the new one.
+    /// To other threads the entry owns the old address until it owns the new one, but for a moment.
     pub(crate) fn change<R>(self, change: impl FnOnce(&mut Block) -> R) -> Option<R> {
         if self.state() != State::Live {
             return None;
@@ -309,6 +309,8 @@ impl Place<'_> {
         let result = change(&mut block);
         let (start, new_len) = block.into_parts();
         self.entry.move_on();
+        // Nobody may see the old address with the new length.
+        self.entry.address.store(0, Ordering::Release);
         self.entry.len.store(new_len, Ordering::Release);
         self.entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
         subtract(&self.owner.counters().live_bytes, len as u64);
