@@ -40,14 +40,13 @@ export declare class Slot {
    */
   allocate(byteLength: number, fill?: number | undefined | null): void
   /**
-   * Takes over a block that C's `malloc` made, resized to `byteLength`. Returns whether it could
-   * not be resized, so that it is as long as it was, at most `byteLength`.
+   * Takes over a block for which `beginConsume` was called, resized to `byteLength`. Returns whether it could not
+   * be resized, so that it is as long as it was, at most `byteLength`.
    *
-   * Unsafe: `address` must be a live block of this process's C allocator that nobody else uses or
-   * frees from now on.
+   * Unsafe as `beginConsume` is.
    *
-   * Throws `ERR_CMALLOC_ALREADY_OWNED`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE`,
-   * `ERR_INVALID_ARG_VALUE` and `ERR_INVALID_STATE`; the block is then still the caller's.
+   * Throws `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE`, and `ERR_INVALID_STATE` if the
+   * slot has a block already or `beginConsume` was not called; the block is then still the caller's.
    */
   consume(address: bigint, byteLength: number): boolean
   /**
@@ -139,11 +138,23 @@ export declare class Slot {
 }
 
 /**
- * Throws what `Slot.consume` would throw now, and changes nothing.
+ * Claims a block that C's `malloc` made: until `Slot.consume` or `endConsume` is called for it, nobody else can
+ * consume it. Touches nothing.
  *
- * Unsafe as `Slot.consume` is.
+ * Unsafe: `address` must be a live block of this process's C allocator that nobody else uses or frees from now on.
+ *
+ * Throws `ERR_CMALLOC_ALREADY_OWNED`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE`.
  */
-export declare function checkConsume(address: bigint, byteLength: number): void
+export declare function beginConsume(address: bigint, byteLength: number): void
+
+/** Gives up what `beginConsume` claimed. Throws `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE`. */
+export declare function endConsume(address: bigint): void
+
+/**
+ * Says that this environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not be told
+ * apart, as the process ends with it.
+ */
+export declare function endsWithProcess(): void
 
 /** The bytes outside of its heap that V8 has been told of in this environment, by every addon: for tests. */
 export declare function externalBytes(): number
@@ -196,12 +207,9 @@ export declare function stats(): ProcessStats
  * - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
  *   that is below `endOfKeys`; then it has none left.
  *
- * `endsWithProcess` says that the environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not
- * be told apart then.
- *
  * Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
  */
-export declare function takeHotPair(endsWithProcess?: boolean | undefined | null): HotPair
+export declare function takeHotPair(): HotPair
 
 /** What the calling thread's handles did. */
 export interface ThreadStats {

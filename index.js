@@ -836,7 +836,9 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.Slot = nativeBinding.Slot
-module.exports.checkConsume = nativeBinding.checkConsume
+module.exports.beginConsume = nativeBinding.beginConsume
+module.exports.endConsume = nativeBinding.endConsume
+module.exports.endsWithProcess = nativeBinding.endsWithProcess
 module.exports.externalBytes = nativeBinding.externalBytes
 module.exports.perThread = nativeBinding.perThread
 module.exports.setMemoryLimit = nativeBinding.setMemoryLimit

@@ -13,7 +13,9 @@ const TYPESCRIPT = { flags: ['--import=tsx', '--expose-gc'] }
 
 // Every test gives back what it took: serial, so that the numbers are its own.
 let before = live()
-test.serial.beforeEach(() => {
+test.serial.beforeEach(async () => {
+  // What a failed test left behind must not change the counts of the next one as it is collected.
+  await collectUntil(() => stats().liveBlocks === 0)
   before = live()
 })
 test.serial.afterEach('everything is given back', (t) => {

@@ -9,7 +9,7 @@ import test, { type ExecutionContext } from 'ava'
 import { consume, malloc, NativeBuffer, setMemoryLimit, stats, type ThreadStats } from 'cmalloc'
 import { createGroup, whyNoGroups, type MemoryGroup } from './support/cgroup.js'
 import * as libc from './support/libc.js'
-import { linuxTest, live, MiB } from './support/memory.js'
+import { collectUntil, linuxTest, live, MiB } from './support/memory.js'
 import { ROOT, runFixture } from './support/run.js'
 
 const LIMIT = 300_000_000
@@ -22,7 +22,9 @@ interface Refusal {
 }
 
 let before = live()
-test.serial.beforeEach(() => {
+test.serial.beforeEach(async () => {
+  // What a failed test left behind must not change the counts of the next one as it is collected.
+  await collectUntil(() => stats().liveBlocks === 0)
   before = live()
 })
 test.serial.afterEach('everything is given back', (t) => {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import * as byName from 'cmalloc'
-import { ROOT, runSource } from './support/run.js'
+import { NODE_VERSIONS, ROOT, runFixture, runSource } from './support/run.js'
 
 test('require by name, by path and import give the same objects', async (t) => {
   const source = `
@@ -11,3 +11,40 @@ test('require by name, by path and import give the same objects', async (t) => {
   t.is(stderr, '')
   t.is(stdout.trim(), `true true ${Object.keys(byName).join()}`)
 })
+
+test('cmalloc/native is the binding, index.js', async (t) => {
+  const source = `
+    const native = require('cmalloc/native')
+    console.log(native === require(${JSON.stringify(`${ROOT}/index.js`)}), require.resolve('cmalloc/native'))`
+  const { stdout, stderr } = await runSource(source)
+  t.is(stderr, '')
+  t.is(stdout.trim(), `true ${ROOT}/index.js`)
+})
+
+test('cmalloc takes the raw calls, so that nobody else can', async (t) => {
+  const source = `
+    require('cmalloc')
+    try { require('cmalloc/native').takeHotPair() } catch (error) { console.log(error.code) }`
+  const { stdout } = await runSource(source)
+  t.is(stdout.trim(), 'ERR_INVALID_STATE')
+})
+
+test('what is inside of the package cannot be required by name', async (t) => {
+  const source = `try { require('cmalloc/dist/slots.js') } catch (error) { console.log(error.code) }`
+  const { stdout } = await runSource(source)
+  t.is(stdout.trim(), 'ERR_PACKAGE_PATH_NOT_EXPORTED')
+})
+
+for (const node of NODE_VERSIONS) {
+  test.serial(`import { malloc } by name works, on Node ${node}`, async (t) => {
+    const outcome = await runFixture('module-import.mjs', [], { node })
+    t.deepEqual(outcome, { code: 0, signal: null, stdout: 'abc true\ntrue true\ntrue\n', stderr: '' })
+  })
+
+  for (const order of ['before', 'after']) {
+    test.serial(`several workers load cmalloc, the main thread ${order} them, on Node ${node}`, async (t) => {
+      const outcome = await runFixture('module-workers.js', [order], { node })
+      t.deepEqual(outcome, { code: 0, signal: null, stdout: 'done\n', stderr: '' })
+    })
+  }
+}

@@ -758,7 +758,7 @@ specify(
           refuse(() => handle.view(Buffer, 4, 9), /^length must be an integer from 0 to 8\. Received 9$/)
           refuse(
             () => handle.view(Float64Array),
-            /^The length of the view must be given, as 12 bytes are no whole elements/,
+            /^The rest of the block must be a multiple of 8 bytes if no length is given. Received 12$/,
           )
         },
       },

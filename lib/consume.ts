@@ -1,5 +1,5 @@
 import { invalidType, invalidValue, outOfRange } from './errors.js'
-import { checkConsume } from './native.js'
+import { beginConsume, endConsume } from './native.js'
 import { createHandle, isNativeBuffer, moveHandle, type NativeBuffer } from './native-buffer.js'
 import { isInteger, isSafeInteger } from './primordials.js'
 import { consumeIntoCell } from './slots.js'
@@ -42,8 +42,9 @@ export function consume(source: AddressRef | NativeBuffer, byteLength: number): 
   }
   const { address } = source
   const pointer = checkAddress(address)
-  checkConsume(pointer, length)
-  const restore = zeroAddress(source, address)
+  // From here on nobody else can consume the block, whatever the source does as its address is set.
+  beginConsume(pointer, length)
+  const restore = zeroAddress(source, address, () => endConsume(pointer))
   // Only a refusal gives the address back: once the block is taken, nobody else may have it.
   const [cell, resizeFailed] = consumeIntoCell(pointer, length, restore)
   const consumed = createHandle(cell, cell.slot.byteLength)
@@ -63,10 +64,11 @@ function checkAddress(address: unknown): bigint {
   return BigInt(address)
 }
 
-/** Sets the source's address to zero, and makes sure that it is. Returns what undoes it. */
-function zeroAddress(source: AddressRef, address: bigint | number): () => void {
+/** Sets the source's address to zero, and makes sure that it is. Returns what undoes it, and gives the claim up. */
+function zeroAddress(source: AddressRef, address: bigint | number, giveUp: () => void): () => void {
   const zero = typeof address === 'bigint' ? 0n : 0
   const restore = (): void => {
+    giveUp()
     try {
       source.address = address
     } catch {

@@ -119,7 +119,7 @@ export class NativeBuffer implements Disposable {
 
   /** Whether a pin holds the block. */
   get pinned(): boolean {
-    return isPinned(this)
+    return this.#cell !== undefined && isPinned(this)
   }
 
   /**
@@ -286,9 +286,9 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_FREED` if it is gone already
    */
   free(): void {
-    const cell = this.#useAlone('free')
+    freeCell(this.#useAlone('free'))
+    // Not before: an ArrayBuffer that is collected cannot be detached any more, and would keep the block.
     this.#empty()
-    freeCell(cell)
   }
 
   /**

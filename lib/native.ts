@@ -3,9 +3,11 @@
 import { isMainThread } from 'node:worker_threads'
 import * as native from '../index.js'
 
-export const { checkConsume, perThread, setMemoryLimit, Slot, stats } = native
+export const { beginConsume, endConsume, perThread, setMemoryLimit, Slot, stats } = native
 export type { ProcessStats, ThreadStats } from '../index.js'
 export type Slot = native.Slot
 
 /** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */
-export const { allocate, free, registers, keyStep, endOfKeys }: native.HotPair = native.takeHotPair(isMainThread)
+export const { allocate, free, registers, keyStep, endOfKeys }: native.HotPair = native.takeHotPair()
+
+if (isMainThread) native.endsWithProcess()

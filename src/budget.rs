@@ -10,9 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::error::OutOfMemory;
 use crate::os;
 
-/// What must be left to the rest of the process besides a request of at least this size. Smaller
-/// requests leave as much as they take.
+/// What must be left to the rest of the process besides a large request, which is populated in steps
+/// while other processes may take memory as well.
 const RESERVE: usize = 32 << 20;
+
+/// What must be left besides any other request: a runtime needs memory of its own to go on, and a
+/// container that is filled to the brim with small blocks ends it all the same.
+const LEAST_RESERVE: usize = 16 << 20;
 
 /// Requests from here on are always looked up, and are populated in steps. The C libraries map such
 /// blocks anew each time, so that touching them costs far more than the lookup.
@@ -148,7 +152,7 @@ pub(crate) fn check(len: usize) -> Result<(), OutOfMemory> {
         return Ok(());
     }
     check_limit(len)?;
-    os::available_memory().map_or(Ok(()), |available| fits(len, available, len.min(RESERVE)))
+    os::available_memory().map_or(Ok(()), |available| fits(len, available, reserve(len)))
 }
 
 /// How much of a block of `len` bytes, of which `done` are touched, may be touched before the next
@@ -171,7 +175,7 @@ impl Spending {
             self.grant(usize::MAX);
             return Ok(());
         };
-        fits(len, available, len.min(RESERVE))?;
+        fits(len, available, reserve(len))?;
         self.grant(share((available - len as u64).saturating_sub(RESERVE as u64)).min(ALLOWANCE));
         Ok(())
     }
@@ -185,6 +189,10 @@ impl Spending {
 /// The part of what is left that one thread takes without another look.
 fn share(available: u64) -> usize {
     usize::try_from(available / 8).unwrap_or(usize::MAX)
+}
+
+fn reserve(len: usize) -> usize {
+    len.clamp(LEAST_RESERVE, RESERVE)
 }
 
 fn fits(requested: usize, available: u64, reserve: usize) -> Result<(), OutOfMemory> {

@@ -64,6 +64,10 @@ impl Failure {
         )
     }
 
+    pub(crate) fn unclaimed() -> Self {
+        Self::error(c"ERR_INVALID_STATE", "Call beginConsume() for this address first")
+    }
+
     pub(crate) fn bad_ticket() -> Self {
         Self::error(
             c"ERR_CMALLOC_BAD_TICKET",

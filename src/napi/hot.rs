@@ -43,19 +43,13 @@ const UNINIT: f64 = -1.0;
 /// - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
 ///   that is below `endOfKeys`; then it has none left.
 ///
-/// `endsWithProcess` says that the environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not
-/// be told apart then.
-///
 /// Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
 #[napi(ts_return_type = "HotPair")]
-pub fn take_hot_pair(env: Env, ends_with_process: Option<bool>) -> napi::Result<Unknown<'static>> {
+pub fn take_hot_pair(env: Env) -> napi::Result<Unknown<'static>> {
     let take = || {
         let environment = Environment::of(env.raw())?;
         if environment.hot_pair_taken.replace(true) {
             return Err(Failure::hot_pair_taken());
-        }
-        if ends_with_process == Some(true) {
-            environment.stores.set_ends_with_process();
         }
         create_pair(env.raw(), &environment)
     };

@@ -180,11 +180,27 @@ impl Environment {
         Ok(address)
     }
 
-    /// Takes a foreign block over, into an idle slot. Returns whether it could not be resized.
+    /// Claims a foreign block: until [`end_consume`] nobody else can consume it. Refuses what
+    /// [`consume`](Self::consume) would refuse now.
     ///
     /// # Safety
     ///
     /// As for [`Block::consume`]; a block that is owned already is found out and refused.
+    pub(crate) unsafe fn begin_consume(&self, env: sys::napi_env, start: NonNull<u8>, len: usize) -> Outcome<()> {
+        let address = start.as_ptr().addr();
+        if !ownership::lock().claim(address) {
+            return Err(Failure::already_owned(address));
+        }
+        // SAFETY: the caller vouches for the block, and nobody else here owns or consumes it.
+        self.with_last_chance(env, || unsafe { Block::check_consume(start, len) })
+            .inspect_err(|_| ownership::lock().unclaim(address))
+    }
+
+    /// Takes a claimed foreign block over, into an idle slot. Returns whether it could not be resized.
+    ///
+    /// # Safety
+    ///
+    /// As for [`begin_consume`](Self::begin_consume).
     pub(crate) unsafe fn consume(
         &self,
         env: sys::napi_env,
@@ -194,12 +210,19 @@ impl Environment {
     ) -> Outcome<bool> {
         Self::must_be_idle(place)?;
         let address = start.as_ptr().addr();
-        let claim = ownership::lock().claim(address).ok_or_else(|| Failure::already_owned(address))?;
-        // SAFETY: the caller vouches for the block, and nobody else here owns or consumes it.
-        let Consumed { block, resize_failed } = unsafe { Block::consume(start, len)? };
-        self.admit(env, place, block, |counters| &counters.allocations);
-        drop(claim);
-        Ok(resize_failed)
+        if !ownership::lock().is_claimed(address) {
+            return Err(Failure::unclaimed());
+        }
+        // SAFETY: the caller vouches for the block; that it is claimed says that nobody else here
+        // consumed it since it was found not to be owned.
+        let consumed = self.with_last_chance(env, || unsafe { Block::consume(start, len) });
+        let result = consumed.map(|Consumed { block, resize_failed }| {
+            self.admit(env, place, block, |counters| &counters.allocations);
+            resize_failed
+        });
+        // After the entry owns the block, so that somebody does at every moment.
+        ownership::lock().unclaim(address);
+        result
     }
 
     /// Leaves the block to whoever has the ticket, in whichever thread.

@@ -33,9 +33,6 @@ pub(crate) struct Totals {
     pub(crate) taken_over: u64,
 }
 
-/// An address that is being consumed; nobody else can claim it.
-pub(crate) struct Claim(usize);
-
 static OWNERSHIP: Mutex<Ownership> = Mutex::new(Ownership {
     tables: Vec::new(),
     orphans: BTreeMap::new(),
@@ -107,13 +104,17 @@ impl Ownership {
             || self.tables.iter().any(|table| table.owns(address))
     }
 
-    /// Claims an address, if nobody owns it.
-    pub(crate) fn claim(&mut self, address: usize) -> Option<Claim> {
-        if self.owns(address) {
-            return None;
-        }
-        self.claims.insert(address);
-        Some(Claim(address))
+    /// Claims an address, if nobody owns or claims it.
+    pub(crate) fn claim(&mut self, address: usize) -> bool {
+        !self.owns(address) && self.claims.insert(address)
+    }
+
+    pub(crate) fn is_claimed(&self, address: usize) -> bool {
+        self.claims.contains(&address)
+    }
+
+    pub(crate) fn unclaim(&mut self, address: usize) {
+        self.claims.remove(&address);
     }
 
     /// The blocks that wait for the finalizer of their `ArrayBuffer`: how many, and their bytes.
@@ -145,12 +146,6 @@ impl Totals {
     }
 }
 
-impl Drop for Claim {
-    fn drop(&mut self) {
-        lock().claims.remove(&self.0);
-    }
-}
-
 fn within(blocks: &BTreeMap<usize, usize>, address: usize) -> bool {
     blocks.range(..=address).next_back().is_some_and(|(start, len)| address - start < *len)
 }
@@ -161,13 +156,11 @@ mod tests {
 
     #[test]
     fn an_address_is_claimed_once() {
-        let claim = lock().claim(4096).expect("nobody owns it");
-        let second = lock().claim(4096);
-        assert!(second.is_none());
-        drop(claim);
-        // Not in one expression: a claim takes the lock as it is dropped.
-        let third = lock().claim(4096);
-        assert!(third.is_some());
+        assert!(lock().claim(4096));
+        assert!(!lock().claim(4096));
+        lock().unclaim(4096);
+        assert!(lock().claim(4096));
+        lock().unclaim(4096);
     }
 
     #[test]

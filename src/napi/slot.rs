@@ -11,7 +11,6 @@ use super::environment::Environment;
 use super::failure::{Failure, Outcome};
 use super::lifecycle::Init;
 use super::table::{Place, exact_integer};
-use crate::Block;
 use crate::residency::resident_bytes;
 
 /// A native handle for at most one block of C memory. Safe by itself: the block is freed once, by
@@ -50,14 +49,13 @@ impl Slot {
         })
     }
 
-    /// Takes over a block that C's `malloc` made, resized to `byteLength`. Returns whether it could
-    /// not be resized, so that it is as long as it was, at most `byteLength`.
+    /// Takes over a block for which `beginConsume` was called, resized to `byteLength`. Returns whether it could not
+    /// be resized, so that it is as long as it was, at most `byteLength`.
     ///
-    /// Unsafe: `address` must be a live block of this process's C allocator that nobody else uses or
-    /// frees from now on.
+    /// Unsafe as `beginConsume` is.
     ///
-    /// Throws `ERR_CMALLOC_ALREADY_OWNED`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE`,
-    /// `ERR_INVALID_ARG_VALUE` and `ERR_INVALID_STATE`; the block is then still the caller's.
+    /// Throws `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE`, and `ERR_INVALID_STATE` if the
+    /// slot has a block already or `beginConsume` was not called; the block is then still the caller's.
     #[napi]
     pub fn consume(&self, env: Env, address: BigInt, byte_length: f64) -> napi::Result<bool> {
         self.run(env, |environment, env| {
@@ -272,23 +270,30 @@ impl ObjectFinalize for Slot {
     }
 }
 
-/// Throws what `Slot.consume` would throw now, and changes nothing.
+/// Claims a block that C's `malloc` made: until `Slot.consume` or `endConsume` is called for it, nobody else can
+/// consume it. Touches nothing.
 ///
-/// Unsafe as `Slot.consume` is.
+/// Unsafe: `address` must be a live block of this process's C allocator that nobody else uses or frees from now on.
+///
+/// Throws `ERR_CMALLOC_ALREADY_OWNED`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE`.
 #[napi]
-pub fn check_consume(env: Env, address: BigInt, byte_length: f64) -> napi::Result<()> {
-    let check = || {
+pub fn begin_consume(env: Env, address: BigInt, byte_length: f64) -> napi::Result<()> {
+    let begin = || {
+        let environment = Environment::of(env.raw())?;
         let start = address_of(&address)?;
         let len = length_of(byte_length)?;
-        let address = start.as_ptr().addr();
-        if super::ownership::lock().owns(address) {
-            return Err(Failure::already_owned(address));
-        }
-        // SAFETY: the documentation passes the contract on to the caller.
-        unsafe { Block::check_consume(start, len)? };
-        Ok(())
+        // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do more.
+        unsafe { environment.begin_consume(env.raw(), start, len) }
     };
-    check().map_err(|failure: Failure| failure.thrown(env.raw()))
+    begin().map_err(|failure: Failure| failure.thrown(env.raw()))
+}
+
+/// Gives up what `beginConsume` claimed. Throws `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE`.
+#[napi]
+pub fn end_consume(env: Env, address: BigInt) -> napi::Result<()> {
+    let start = address_of(&address).map_err(|failure| failure.thrown(env.raw()))?;
+    super::ownership::lock().unclaim(start.as_ptr().addr());
+    Ok(())
 }
 
 /// A block's length: an integer from 1 to 2^53 - 1.

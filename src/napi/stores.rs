@@ -12,7 +12,9 @@ use std::ptr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use napi::bindgen_prelude::Env;
 use napi::sys;
+use napi_derive::napi;
 
 use super::environment::Environment;
 use super::failure::{Outcome, check};
@@ -38,10 +40,15 @@ impl Stores {
             ends_with_process: Cell::new(false),
         }
     }
+}
 
-    pub(crate) fn set_ends_with_process(&self) {
-        self.ends_with_process.set(true);
-    }
+/// Says that this environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not be told
+/// apart, as the process ends with it.
+#[napi]
+pub fn ends_with_process(env: Env) -> napi::Result<()> {
+    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
+    environment.stores.ends_with_process.set(true);
+    Ok(())
 }
 
 impl Environment {
