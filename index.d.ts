@@ -40,15 +40,15 @@ export declare class Slot {
    */
   allocate(byteLength: number, fill?: number | undefined | null): void
   /**
-   * Takes over a block for which `beginConsume` was called, resized to `byteLength`. Returns whether it could not
-   * be resized, so that it is as long as it was, at most `byteLength`.
+   * Takes over a block that C's `malloc` made, resized to `byteLength`. Returns whether it could not be resized, so
+   * that it is as long as it was, at most `byteLength`. `claimed` says that `beginConsume` was called for it.
    *
    * Unsafe as `beginConsume` is.
    *
-   * Throws `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE`, and `ERR_INVALID_STATE` if the
-   * slot has a block already or `beginConsume` was not called; the block is then still the caller's.
+   * Throws `ERR_CMALLOC_ALREADY_OWNED`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE`, and
+   * `ERR_INVALID_STATE` if the slot has a block already; the block is then still the caller's.
    */
-  consume(address: bigint, byteLength: number): boolean
+  consume(address: bigint, byteLength: number, claimed?: boolean | undefined | null): boolean
   /**
    * Frees the block. If its `ArrayBuffer` was transferred, the bytes live on as long as that does.
    *

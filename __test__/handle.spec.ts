@@ -376,7 +376,7 @@ test('from refuses a detached ArrayBuffer', (t) => {
   t.regex(error.code ?? '', /^ERR_(OUT_OF_RANGE|INVALID_ARG_TYPE)$/)
 })
 
-test.failing('from refuses a detached view, which is an empty one', (t) => {
+test('from refuses a detached view, which is an empty one', (t) => {
   const handle = malloc(8)
   const { bytes } = handle
   handle.free()
@@ -387,7 +387,7 @@ test('from refuses symbols and bigints', (t) => {
   for (const junk of [Symbol('x'), 5n]) invalidType(t, () => NativeBuffer.from(junk as never))
 })
 
-test.failing('from refuses what is no buffer', (t) => {
+test('from refuses what is no buffer', (t) => {
   const before = stats().allocations
   for (const junk of [
     undefined,
@@ -409,7 +409,7 @@ test.failing('from refuses what is no buffer', (t) => {
   t.is(stats().allocations, before + 1)
 })
 
-test.failing('from copies the bytes that a view has, whatever it says', (t) => {
+test('from copies the bytes that a view has, whatever it says', (t) => {
   class Liar extends Uint8Array {
     override get byteLength(): number {
       return 1000
@@ -624,7 +624,7 @@ test('an init that says it is longer than it is', (t) => {
   t.deepEqual([...handle.fill(new Liar([5, 6])).bytes], [5, 6, 5, 6, 5, 6, 5, 6])
 })
 
-test.failing('a malloc that fails at its init leaves no block behind', (t) => {
+test('a malloc that fails at its init leaves no block behind', (t) => {
   class Liar extends Uint8Array {
     override get byteLength(): number {
       return 100
@@ -666,7 +666,7 @@ test('what a program puts on a handle does not mislead free', (t) => {
   t.true(handle.freed)
 })
 
-test.failing('what a program puts on a handle does not mislead getBufferAddress, inspect and dispose', (t) => {
+test('what a program puts on a handle does not mislead getBufferAddress, inspect and dispose', (t) => {
   const handle = malloc(8)
   const { address } = handle
   Object.defineProperty(handle, 'address', { get: () => t.fail('the handle knows its address') })
@@ -677,7 +677,7 @@ test.failing('what a program puts on a handle does not mislead getBufferAddress,
   t.true(handle.freed)
 })
 
-const HARMLESS = [
+const TAMPERED = [
   ['Array.prototype', 'slice'],
   ['Array.prototype', 'indexOf'],
   ['ArrayBuffer', 'isView'],
@@ -700,10 +700,6 @@ const HARMLESS = [
   ['TypedArray.prototype', 'slice'],
   ['TypedArray.prototype', 'subarray'],
   ['Uint8Array.prototype', 'constructor'],
-] as const
-
-/** Where cmalloc still looks a built-in up as it is called. */
-const HARMFUL = [
   ['Array.prototype', 'pop'],
   ['Array.prototype', 'push'],
   ['Function.prototype', 'call'],
@@ -717,14 +713,9 @@ const HARMFUL = [
   ['TypedArray.prototype', 'byteOffset'],
 ] as const
 
-for (const [names, check] of [
-  [HARMLESS, test.serial],
-  [HARMFUL, test.serial.failing],
-] as const) {
-  for (const [owner, member] of names) {
-    check(`to tamper with ${owner}.${member} later changes nothing`, async (t) => {
-      const outcome = await runFixture('native-tampered.js', [owner, member])
-      t.deepEqual(outcome, { code: 0, signal: null, stdout: 'done\n', stderr: '' })
-    })
-  }
+for (const [owner, member] of TAMPERED) {
+  test.serial(`to tamper with ${owner}.${member} later changes nothing`, async (t) => {
+    const outcome = await runFixture('native-tampered.js', [owner, member])
+    t.deepEqual(outcome, { code: 0, signal: null, stdout: 'done\n', stderr: '' })
+  })
 }

@@ -58,7 +58,7 @@ for (const node of NODE_VERSIONS) {
   }
 }
 
-test.serial.failing(GIVEN_BACK, async (t) => {
+test.serial(GIVEN_BACK, async (t) => {
   t.deepEqual(await runFixture('lifetime-workers.js', [GIVEN_BACK], { flags }), CLEAN)
 })
 

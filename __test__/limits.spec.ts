@@ -1,5 +1,3 @@
-// oxlint-disable unicorn/require-post-message-target-origin -- a thread has no origin
-
 import { once } from 'node:events'
 import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,3 @@
-// oxlint-disable unicorn/require-post-message-target-origin -- a thread has no origin
-
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'

@@ -1,3 +1,5 @@
+import { assign } from './primordials.js'
+
 /** Every code that an error of cmalloc has as its `code` property. */
 export type ErrorCode =
   | 'ERR_INVALID_ARG_TYPE'
@@ -18,7 +20,7 @@ type ErrorClass = new (message: string) => Error
 
 // Own properties, like those of the errors that the native binding throws.
 function create(Class: ErrorClass, code: ErrorCode, message: string): Error {
-  return Object.assign(new Class(message), { code })
+  return assign(new Class(message), { code })
 }
 
 /** An argument of the wrong type: says what was expected, and what came. */

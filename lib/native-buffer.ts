@@ -8,7 +8,10 @@ import {
   bufferFrom,
   Bytes,
   dataView,
+  floor,
   isView,
+  max,
+  min,
   sharedArrayBufferByteLength,
   typedArray,
   typedArrayName,
@@ -37,6 +40,12 @@ export let isNativeBuffer: (value: unknown) => value is NativeBuffer
 /** Moves the block of a handle, resized, to a new one. Returns whether it could not be resized. */
 export let moveHandle: (source: NativeBuffer, byteLength: number) => [moved: NativeBuffer, resizeFailed: boolean]
 
+/** The address of a handle's block, whatever a program made of the handle's own property. */
+let addressOf: (buffer: NativeBuffer) => bigint
+
+/** Frees a handle's block, likewise. */
+let freeHandle: (buffer: NativeBuffer) => void
+
 /** Leaves the block of a handle to whoever has the ticket. Returns its length. */
 export let handOverCell: (source: NativeBuffer, ticket: string) => number
 
@@ -64,6 +73,15 @@ export class NativeBuffer implements Disposable {
   static {
     createHandle = (cell, byteLength) => new NativeBuffer(KEY, cell, byteLength)
     isNativeBuffer = (value): value is NativeBuffer => typeof value === 'object' && value !== null && #cell in value
+    addressOf = (buffer) => {
+      const cell = buffer.#use('get the address')
+      return cell.address >= 0 ? BigInt(cell.address) : cell.slot.address
+    }
+    freeHandle = (buffer) => {
+      freeCell(buffer.#useAlone('free'))
+      // Not before: an ArrayBuffer that is collected cannot be detached any more, and would keep the block.
+      buffer.#empty()
+    }
     moveHandle = (source, byteLength) => {
       const cell = source.#useAlone('consume')
       let resizeFailed: boolean
@@ -103,8 +121,7 @@ export class NativeBuffer implements Disposable {
 
   /** The address of the first byte, as C sees it. */
   get address(): bigint {
-    const cell = this.#use('get the address')
-    return cell.address >= 0 ? BigInt(cell.address) : cell.slot.address
+    return addressOf(this)
   }
 
   /** The block's length in bytes, as it was asked for; 0 once it is freed. */
@@ -184,14 +201,14 @@ export class NativeBuffer implements Disposable {
       throw outOfRange('byteOffset', `a multiple of ${elementSize}, the size of an element`, byteOffset)
     }
     const room = (size - byteOffset) / elementSize
-    if (length === undefined && room !== Math.floor(room)) {
+    if (length === undefined && room !== floor(room)) {
       throw outOfRange(
         'The rest of the block',
         `a multiple of ${elementSize} bytes if no length is given`,
         size - byteOffset,
       )
     }
-    const elements = index('length', length, room, Math.floor(room))
+    const elements = index('length', length, room, floor(room))
     // A Buffer is not made by its constructor.
     if ((type as unknown) === Buffer) return bufferFrom(buffer, byteOffset, elements) as unknown as T
     return new type(buffer, byteOffset, elements)
@@ -224,7 +241,7 @@ export class NativeBuffer implements Disposable {
     const from = relativeIndex('start', start, 0, size)
     const to = relativeIndex('end', end, size, size)
     const { slot } = this.#use('slice')
-    if (from >= to) throw outOfRange('The slice', 'at least one byte long', Math.min(to - from, 0))
+    if (from >= to) throw outOfRange('The slice', 'at least one byte long', min(to - from, 0))
     const cell = allocateCell(to - from, UNINIT)
     cell.slot.copyFrom(slot, from, to)
     return createHandle(cell, to - from)
@@ -239,7 +256,7 @@ export class NativeBuffer implements Disposable {
   resize(byteLength: number, init?: Init): this {
     const length = positiveInteger('byteLength', byteLength)
     const old = this.#byteLength
-    const checked = checkOptionalInit(init, Math.max(length - old, 1))
+    const checked = checkOptionalInit(init, max(length - old, 1))
     const cell = this.#useAlone('resize')
     // A copy, as the resize empties the views of this block, of which the pattern may be one.
     const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
@@ -286,9 +303,7 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_FREED` if it is gone already
    */
   free(): void {
-    freeCell(this.#useAlone('free'))
-    // Not before: an ArrayBuffer that is collected cannot be detached any more, and would keep the block.
-    this.#empty()
+    freeHandle(this)
   }
 
   /**
@@ -298,14 +313,14 @@ export class NativeBuffer implements Disposable {
   [Symbol.dispose](): void {
     if (this.#cell === undefined) return
     if (isPinned(this)) disposeWhenUnpinned(this)
-    else this.free()
+    else freeHandle(this)
   }
 
   /** @internal What `console.log` shows. */
   [INSPECT](): string {
     if (!(#cell in this)) return 'NativeBuffer {}'
     if (this.#cell === undefined) return 'NativeBuffer { freed: true }'
-    return `NativeBuffer { address: 0x${this.address.toString(16)}, byteLength: ${this.#byteLength} }`
+    return `NativeBuffer { address: 0x${addressOf(this).toString(16)}, byteLength: ${this.#byteLength} }`
   }
 
   #use(operation: string): Cell {
@@ -333,7 +348,7 @@ export class NativeBuffer implements Disposable {
  */
 export function free(buffer: NativeBuffer): void {
   if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
-  NativeBuffer.prototype.free.call(buffer)
+  freeHandle(buffer)
 }
 
 /**
@@ -343,7 +358,7 @@ export function free(buffer: NativeBuffer): void {
  */
 export function getBufferAddress(buffer: NativeBuffer): bigint {
   if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
-  return buffer.address
+  return addressOf(buffer)
 }
 
 const EMPTY = new Bytes(0)

@@ -41,6 +41,8 @@ export const bufferFrom: {
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView
 
 export const { isInteger, isSafeInteger } = Number
+export const { floor, max, min } = Math
+export const { assign } = Object
 
 /** The class, which a program may replace as well. */
 export const Bytes = Uint8Array

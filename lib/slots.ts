@@ -12,24 +12,35 @@ export interface Cell {
   key: number
   /** The block's address, or -1 if a number cannot hold it. */
   address: number
+  /** In the pool: the cell below. */
+  next: Cell | undefined
 }
 
 /** What is kept at most: some 200 bytes each. */
 const POOL_LIMIT = 16_384
 
-const pool: Cell[] = []
+/** A stack, linked through its cells: no method of `Array.prototype` is asked, which a program may replace. */
+let pool: Cell | undefined
+let pooled = 0
 
 /** A cell without a block. */
 function acquire(): Cell {
-  const cell = pool.pop()
-  if (cell !== undefined) return cell
+  const cell = pool
+  if (cell !== undefined) {
+    pool = cell.next
+    pooled -= 1
+    return cell
+  }
   const slot = new Slot()
-  return { slot, key: slot.key, address: 0 }
+  return { slot, key: slot.key, address: 0, next: undefined }
 }
 
 /** Takes a cell back whose block is gone. */
 export function recycle(cell: Cell): void {
-  if (cell.key >= 0 && pool.length < POOL_LIMIT) pool.push(cell)
+  if (cell.key < 0 || pooled >= POOL_LIMIT) return
+  cell.next = pool
+  pool = cell
+  pooled += 1
 }
 
 /** Allocates and fills a block. Every argument must have been checked. */
@@ -42,7 +53,8 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
     allocate()
     cell.address = registers[1]
   } catch (error) {
-    recycle(cell)
+    cell.key = cell.slot.key
+    if (cell.slot.freed) recycle(cell)
     throw error
   }
   if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
@@ -60,8 +72,8 @@ export function initialise(cell: Cell, write: () => void): void {
 }
 
 /**
- * Takes over a foreign block. Returns its cell, and whether it could not be resized. `refused` is called if the block
- * is still its owner's.
+ * Takes over a foreign block that was claimed. Returns its cell, and whether it could not be resized. `refused` is
+ * called if the block is still its owner's.
  */
 export function consumeIntoCell(
   address: bigint,
@@ -72,7 +84,7 @@ export function consumeIntoCell(
   let resizeFailed: boolean
   try {
     cell = acquire()
-    resizeFailed = cell.slot.consume(address, byteLength)
+    resizeFailed = cell.slot.consume(address, byteLength, true)
   } catch (error) {
     refused()
     if (cell !== undefined) recycle(cell)

@@ -1,5 +1,5 @@
 import { invalidType, outOfRange } from './errors.js'
-import { isInteger, isSafeInteger } from './primordials.js'
+import { isInteger, isSafeInteger, max, min } from './primordials.js'
 
 const POSITIVE = 'an integer from 1 to 2^53 - 1'
 
@@ -17,11 +17,11 @@ export function blockLength(count: unknown, size: unknown): number {
   return byteLength
 }
 
-/** An index into a block: an integer from 0 to `max`, or `fallback` for `undefined`. */
-export function index(name: string, value: unknown, fallback: number, max: number): number {
+/** An index into a block: an integer from 0 to `last`, or `fallback` for `undefined`. */
+export function index(name: string, value: unknown, fallback: number, last: number): number {
   if (value === undefined) return fallback
   if (typeof value !== 'number') throw invalidType(name, 'a number', value)
-  if (!isInteger(value) || value < 0 || value > max) throw outOfRange(name, `an integer from 0 to ${max}`, value)
+  if (!isInteger(value) || value < 0 || value > last) throw outOfRange(name, `an integer from 0 to ${last}`, value)
   return value
 }
 
@@ -30,5 +30,5 @@ export function relativeIndex(name: string, value: unknown, fallback: number, le
   if (value === undefined) return fallback
   if (typeof value !== 'number') throw invalidType(name, 'a number', value)
   if (!isInteger(value)) throw outOfRange(name, 'an integer', value)
-  return value < 0 ? Math.max(length + value, 0) : Math.min(value, length)
+  return value < 0 ? max(length + value, 0) : min(value, length)
 }

@@ -152,7 +152,7 @@ pub(crate) fn check(len: usize) -> Result<(), OutOfMemory> {
         return Ok(());
     }
     check_limit(len)?;
-    os::available_memory().map_or(Ok(()), |available| fits(len, available, reserve(len)))
+    available_for(len, reserve(len)).map(|_| ())
 }
 
 /// How much of a block of `len` bytes, of which `done` are touched, may be touched before the next
@@ -163,19 +163,17 @@ pub(crate) fn step(len: usize, done: usize) -> Result<usize, OutOfMemory> {
     if len < LARGE {
         return Ok(remaining);
     }
-    let Some(available) = os::available_memory() else { return Ok(remaining) };
-    fits(remaining, available, RESERVE)?;
+    let Some(available) = available_for(remaining, RESERVE)? else { return Ok(remaining) };
     Ok(remaining.min(STEP.max(share(available - RESERVE as u64))))
 }
 
 impl Spending {
     #[cold]
     fn look_up(&self, len: usize) -> Result<(), OutOfMemory> {
-        let Some(available) = os::available_memory() else {
+        let Some(available) = available_for(len, reserve(len))? else {
             self.grant(usize::MAX);
             return Ok(());
         };
-        fits(len, available, reserve(len))?;
         self.grant(share((available - len as u64).saturating_sub(RESERVE as u64)).min(ALLOWANCE));
         Ok(())
     }
@@ -189,6 +187,18 @@ impl Spending {
 /// The part of what is left that one thread takes without another look.
 fn share(available: u64) -> usize {
     usize::try_from(available / 8).unwrap_or(usize::MAX)
+}
+
+/// What is left, if `len` bytes and the reserve fit into it; `None` if that is unknown.
+fn available_for(len: usize, reserve: usize) -> Result<Option<u64>, OutOfMemory> {
+    let Some(available) = os::available_memory() else { return Ok(None) };
+    if fits(len, available, reserve).is_ok() {
+        return Ok(Some(available));
+    }
+    // What was freed may be in the allocator's hands still, and count as used.
+    os::trim();
+    let Some(available) = os::available_memory() else { return Ok(None) };
+    fits(len, available, reserve).map(|()| Some(available))
 }
 
 fn reserve(len: usize) -> usize {

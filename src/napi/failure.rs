@@ -64,10 +64,6 @@ impl Failure {
         )
     }
 
-    pub(crate) fn unclaimed() -> Self {
-        Self::error(c"ERR_INVALID_STATE", "Call beginConsume() for this address first")
-    }
-
     pub(crate) fn bad_ticket() -> Self {
         Self::error(
             c"ERR_CMALLOC_BAD_TICKET",
@@ -84,6 +80,10 @@ impl Failure {
 
     pub(crate) fn out_of_range(message: impl Into<String>) -> Self {
         Self { class: Class::Range, code: c"ERR_OUT_OF_RANGE", message: message.into() }
+    }
+
+    pub(crate) fn wrong_type(message: impl Into<String>) -> Self {
+        Self { class: Class::Type, code: c"ERR_INVALID_ARG_TYPE", message: message.into() }
     }
 
     pub(crate) fn bad_value(message: impl Into<String>) -> Self {

@@ -196,7 +196,8 @@ impl Environment {
             .inspect_err(|_| ownership::lock().unclaim(address))
     }
 
-    /// Takes a claimed foreign block over, into an idle slot. Returns whether it could not be resized.
+    /// Takes a foreign block over, into an idle slot. Returns whether it could not be resized. `claimed` says that the
+    /// caller claimed it before.
     ///
     /// # Safety
     ///
@@ -207,11 +208,15 @@ impl Environment {
         place: Place<'_>,
         start: NonNull<u8>,
         len: usize,
+        claimed: bool,
     ) -> Outcome<bool> {
         Self::must_be_idle(place)?;
         let address = start.as_ptr().addr();
-        if !ownership::lock().is_claimed(address) {
-            return Err(Failure::unclaimed());
+        {
+            let mut ownership = ownership::lock();
+            if !(claimed && ownership.is_claimed(address) || ownership.claim(address)) {
+                return Err(Failure::already_owned(address));
+            }
         }
         // SAFETY: the caller vouches for the block; that it is claimed says that nobody else here
         // consumed it since it was found not to be owned.

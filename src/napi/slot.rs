@@ -1,5 +1,6 @@
 //! `Slot`: the native, finalizer-safe handle class.
 
+use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -8,7 +9,7 @@ use napi::sys;
 use napi_derive::napi;
 
 use super::environment::Environment;
-use super::failure::{Failure, Outcome};
+use super::failure::{Failure, Outcome, check};
 use super::lifecycle::Init;
 use super::table::{Place, exact_integer};
 use crate::residency::resident_bytes;
@@ -21,6 +22,9 @@ use crate::residency::resident_bytes;
 pub struct Slot {
     environment: Rc<Environment>,
     index: u32,
+    env: sys::napi_env,
+    /// Whether the slot's entry has been given back.
+    gone: Cell<bool>,
 }
 
 #[napi]
@@ -28,13 +32,16 @@ impl Slot {
     /// A slot without a block.
     #[napi(constructor)]
     pub fn new(env: Env, this: This) -> napi::Result<Self> {
+        let env = env.raw();
         let occupy = || {
-            let environment = Environment::of(env.raw())?;
+            must_be_constructed(env, this.raw())?;
+            let environment = Environment::of(env)?;
             let index = environment.slots.occupy().ok_or_else(|| Failure::out_of_range("There are too many slots"))?;
-            environment.watch(env.raw(), index, this.raw())?;
-            Ok(Self { environment, index })
+            let slot = Self { environment, index, env, gone: Cell::new(false) };
+            slot.environment.watch(env, index, this.raw())?;
+            Ok(slot)
         };
-        occupy().map_err(|failure: Failure| failure.thrown(env.raw()))
+        occupy().map_err(|failure: Failure| failure.thrown(env))
     }
 
     /// Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere.
@@ -49,21 +56,21 @@ impl Slot {
         })
     }
 
-    /// Takes over a block for which `beginConsume` was called, resized to `byteLength`. Returns whether it could not
-    /// be resized, so that it is as long as it was, at most `byteLength`.
+    /// Takes over a block that C's `malloc` made, resized to `byteLength`. Returns whether it could not be resized, so
+    /// that it is as long as it was, at most `byteLength`. `claimed` says that `beginConsume` was called for it.
     ///
     /// Unsafe as `beginConsume` is.
     ///
-    /// Throws `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE`, and `ERR_INVALID_STATE` if the
-    /// slot has a block already or `beginConsume` was not called; the block is then still the caller's.
+    /// Throws `ERR_CMALLOC_ALREADY_OWNED`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE`, and
+    /// `ERR_INVALID_STATE` if the slot has a block already; the block is then still the caller's.
     #[napi]
-    pub fn consume(&self, env: Env, address: BigInt, byte_length: f64) -> napi::Result<bool> {
+    pub fn consume(&self, env: Env, address: BigInt, byte_length: f64, claimed: Option<bool>) -> napi::Result<bool> {
         self.run(env, |environment, env| {
             let start = address_of(&address)?;
             let len = length_of(byte_length)?;
             // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do
             // more.
-            unsafe { environment.consume(env, self.place(), start, len) }
+            unsafe { environment.consume(env, self.place(), start, len, claimed == Some(true)) }
         })
     }
 
@@ -265,9 +272,31 @@ impl Slot {
 
 impl ObjectFinalize for Slot {
     fn finalize(self, env: Env) -> napi::Result<()> {
+        self.gone.set(true);
         self.environment.collect(env.raw(), self.place());
         Ok(())
     }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        // Without a finalizer only if the constructor failed after all, within the call that `env` is of.
+        if !self.gone.get() {
+            self.environment.collect(self.env, self.place());
+        }
+    }
+}
+
+/// `Slot()` without `new` has the global object as `this`, which must not become a slot.
+fn must_be_constructed(env: sys::napi_env, this: sys::napi_value) -> Outcome<()> {
+    let mut slot = ptr::null_mut();
+    let mut is_slot = false;
+    // SAFETY: every place to write to is a local; `this` is of the current scope.
+    unsafe {
+        check(sys::napi_get_prototype(env, this, &raw mut slot))?;
+        check(sys::napi_has_named_property(env, slot, c"copyFrom".as_ptr(), &raw mut is_slot))?;
+    }
+    if is_slot { Ok(()) } else { Err(Failure::wrong_type("Slot is a class: it cannot be called without new")) }
 }
 
 /// Claims a block that C's `malloc` made: until `Slot.consume` or `endConsume` is called for it, nobody else can

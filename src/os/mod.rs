@@ -40,6 +40,15 @@ pub(crate) use platform::{available_memory, usable_size};
 
 use crate::fault;
 
+/// Has the C allocator give freed memory back to the system, where it can be asked to.
+pub(crate) fn trim() {
+    #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
+    // SAFETY: glibc's call has no precondition: it touches free memory only.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Makes whole pages resident in one call; `false` if that cannot be done: nothing is then certain.
 ///
 /// # Safety
