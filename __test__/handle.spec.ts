@@ -705,8 +705,6 @@ const TAMPERED = [
   ['Function.prototype', 'call'],
   ['Math', 'floor'],
   ['Math', 'max'],
-  ['NativeBuffer.prototype', 'address'],
-  ['NativeBuffer.prototype', 'free'],
   ['Object', 'assign'],
   ['TypedArray.prototype', 'buffer'],
   ['TypedArray.prototype', 'byteLength'],

@@ -112,8 +112,8 @@ export class NativeBuffer implements Disposable {
    */
   static from(data: ArrayBufferView | ArrayBufferLike): NativeBuffer {
     const bytes = bytesOf(data)
-    if (bytes.byteLength === 0) throw outOfRange('The length of data', 'at least one byte', 0)
-    const { byteLength } = bytes
+    const byteLength = typedArray.byteLengthOf(bytes)
+    if (byteLength === 0) throw outOfRange('The length of data', 'at least one byte', 0)
     const cell = allocateCell(byteLength, UNINIT)
     initialise(cell, () => cell.slot.write(bytes))
     return createHandle(cell, byteLength)

@@ -289,14 +289,14 @@ impl Drop for Slot {
 
 /// `Slot()` without `new` has the global object as `this`, which must not become a slot.
 fn must_be_constructed(env: sys::napi_env, this: sys::napi_value) -> Outcome<()> {
-    let mut slot = ptr::null_mut();
-    let mut is_slot = false;
-    // SAFETY: every place to write to is a local; `this` is of the current scope.
+    let mut global = ptr::null_mut();
+    let mut called = false;
+    // SAFETY: both places to write to are locals; `this` is of the current scope.
     unsafe {
-        check(sys::napi_get_prototype(env, this, &raw mut slot))?;
-        check(sys::napi_has_named_property(env, slot, c"copyFrom".as_ptr(), &raw mut is_slot))?;
+        check(sys::napi_get_global(env, &raw mut global))?;
+        check(sys::napi_strict_equals(env, this, global, &raw mut called))?;
     }
-    if is_slot { Ok(()) } else { Err(Failure::wrong_type("Slot is a class: it cannot be called without new")) }
+    if called { Err(Failure::wrong_type("Slot is a class: it cannot be called without new")) } else { Ok(()) }
 }
 
 /// Claims a block that C's `malloc` made: until `Slot.consume` or `endConsume` is called for it, nobody else can
