@@ -60,8 +60,8 @@ export let handOverCell: (source: NativeBuffer, ticket: string) => number
 export class NativeBuffer implements Disposable {
   #cell: Cell | undefined
   #byteLength: number
-  #buffer: ArrayBuffer | undefined
-  #bytes: Uint8Array<ArrayBuffer> | undefined
+  /** The block's `ArrayBuffer` and the view over the whole of it, once somebody asked. */
+  #views: { buffer: ArrayBuffer; bytes: Uint8Array<ArrayBuffer> } | undefined
 
   /** @internal */
   private constructor(key: symbol, cell: Cell, byteLength: number) {
@@ -165,12 +165,7 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_NO_EXTERNAL_BUFFERS` where the runtime makes none over this block
    */
   get buffer(): ArrayBuffer {
-    const { slot } = this.#use('get the buffer')
-    if (this.#buffer === undefined || arrayBufferByteLength(this.#buffer) === 0) {
-      this.#bytes = undefined
-      this.#buffer = slot.buffer()
-    }
-    return this.#buffer
+    return this.#view().buffer
   }
 
   /**
@@ -179,8 +174,7 @@ export class NativeBuffer implements Disposable {
    * @throws as {@link buffer} does
    */
   get bytes(): Uint8Array<ArrayBuffer> {
-    const { buffer } = this
-    return (this.#bytes ??= new Bytes(buffer))
+    return this.#view().bytes
   }
 
   /**
@@ -194,7 +188,7 @@ export class NativeBuffer implements Disposable {
   view<T extends ArrayBufferView>(type: ViewConstructor<T>, byteOffset: number = 0, length?: number): T {
     if (typeof type !== 'function') throw invalidType('type', 'the constructor of a view', type)
     const elementSize = elementSizeOf(type)
-    const { buffer } = this
+    const { buffer } = this.#view()
     const size = this.#byteLength
     index('byteOffset', byteOffset, 0, size)
     if (byteOffset % elementSize !== 0) {
@@ -263,7 +257,7 @@ export class NativeBuffer implements Disposable {
     try {
       cell.slot.resize(length)
       this.#byteLength = length
-      this.#buffer = this.#bytes = undefined
+      this.#views = undefined
     } finally {
       // A refused resize keeps its ArrayBuffer: dropped, it could be collected, and would then count as escaped.
       refresh(cell)
@@ -328,6 +322,16 @@ export class NativeBuffer implements Disposable {
     return this.#cell
   }
 
+  #view(): { buffer: ArrayBuffer; bytes: Uint8Array<ArrayBuffer> } {
+    const { slot } = this.#use('view')
+    // Detached by somebody else: the slot knows whether there can be another one.
+    if (this.#views === undefined || arrayBufferByteLength(this.#views.buffer) === 0) {
+      const buffer = slot.buffer()
+      this.#views = { buffer, bytes: new Bytes(buffer) }
+    }
+    return this.#views
+  }
+
   #useAlone(operation: string): Cell {
     const cell = this.#use(operation)
     if (isPinned(this)) throw pinned(operation)
@@ -337,7 +341,7 @@ export class NativeBuffer implements Disposable {
   #empty(): void {
     this.#cell = undefined
     this.#byteLength = 0
-    this.#buffer = this.#bytes = undefined
+    this.#views = undefined
   }
 }
 
