@@ -89,7 +89,7 @@ function runSuite(copy: string, suite: string[]): Failures {
     const failed = [...output.matchAll(/^test (\S+) \.\.\. FAILED$/gm)].map((match) => `cargo test: ${match[1]}`)
     return ok ? [] : failed.length > 0 ? failed : ['cargo test: the process ended']
   }
-  const { ok, output } = execute(copy, 'npx', ['ava', '--tap', ...suite], 6 * MINUTE)
+  const { ok, output } = execute(copy, 'npx', ['ava', '--tap', '--fail-fast', ...suite], 6 * MINUTE)
   const failed = [...output.matchAll(/^not ok \d+ - (.+)$/gm)].map((match) => match[1]!)
   return ok ? [] : failed.length > 0 ? failed : ['the test process ended']
 }
