@@ -1,6 +1,17 @@
 import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
-import { consume, free, getBufferAddress, malloc, NativeBuffer, setMemoryLimit, stats, type Init } from 'cmalloc'
+import {
+  consume,
+  free,
+  getBufferAddress,
+  handOver,
+  malloc,
+  NativeBuffer,
+  setMemoryLimit,
+  stats,
+  takeOver,
+  type Init,
+} from 'cmalloc'
 import { Slot } from 'cmalloc/native'
 import * as libc from './support/libc.js'
 import { linuxTest } from './support/memory.js'
@@ -45,6 +56,8 @@ const badValue = refusal(TypeError, 'ERR_INVALID_ARG_VALUE')
 const outOfRange = refusal(RangeError, 'ERR_OUT_OF_RANGE')
 const outOfMemory = refusal(RangeError, 'ERR_CMALLOC_OUT_OF_MEMORY')
 const freed = refusal(Error, 'ERR_CMALLOC_FREED')
+const pinned = refusal(Error, 'ERR_CMALLOC_PINNED')
+const badTicket = refusal(Error, 'ERR_CMALLOC_BAD_TICKET')
 const alreadyOwned = refusal(Error, 'ERR_CMALLOC_ALREADY_OWNED')
 
 /** A call that throws, and leaves what there is as it was. */
@@ -865,9 +878,55 @@ specify(
       cells: [
         '`ERR_CMALLOC_ESCAPED`',
         '`Error`',
-        '`buffer`, `bytes`, `view`, `release` or `consume`, after somebody transferred the `ArrayBuffer` away: other JavaScript may still reach the bytes. `fill`, `slice`, `resize` and `free` work.',
+        '`buffer`, `bytes`, `view`, `release`, `consume` or `handOver`, after somebody transferred the `ArrayBuffer` away: other JavaScript may still reach the bytes. `fill`, `slice`, `resize` and `free` work.',
       ],
       cases: Object.fromEntries(NODE_VERSIONS.map((node) => [`on Node ${node}`, (t) => escaped(t, node)])),
+    },
+    {
+      cells: [
+        '`ERR_CMALLOC_PINNED`',
+        '`Error`',
+        '`free`, `resize`, `release`, `consume` or `handOver` of a handle that a pin holds.',
+      ],
+      cases: {
+        'each of them, until the last pin goes': (t) => {
+          using handle = malloc(64, 1, 'mine')
+          const pins = [handle.pin(), handle.pin()]
+          const calls = {
+            free: () => free(handle),
+            resize: () => handle.resize(128),
+            release: () => handle.release(),
+            consume: () => consume(handle, 128),
+            'hand over': () => handOver(handle),
+          }
+          for (const pin of pins) {
+            for (const [operation, call] of Object.entries(calls)) {
+              const says = new RegExp(`^Cannot ${operation}: this NativeBuffer is pinned.* Dispose its pins first$`)
+              refused(t, call, pinned(says))
+            }
+            pin.unpin()
+          }
+          t.is(handle.view(Buffer, 0, 4).toString(), 'mine')
+          handle.resize(128)
+        },
+      },
+    },
+    {
+      cells: [
+        '`ERR_CMALLOC_BAD_TICKET`',
+        '`Error`',
+        "`takeOver` of a ticket that was taken before, that is made up, or that is another process's.",
+      ],
+      cases: {
+        'one that was taken, and one that is made up': (t) => {
+          const ticket = handOver(malloc(64))
+          takeOver(ticket).free()
+          const says = /^No block waits for this ticket: it was taken already, or it is none of this process's$/
+          for (const bad of [ticket, { ticket: '', byteLength: 64 }, { ticket: '0'.repeat(32), byteLength: 64 }]) {
+            refused(t, () => takeOver(bad), badTicket(says))
+          }
+        },
+      },
     },
     {
       cells: [
