@@ -28,6 +28,8 @@ test('the README has an example in each section of the API', (t) => {
       'malloc, free, getBufferAddress',
       'NativeBuffer',
       'Memory that C code shares, takes and gives',
+      'Pins, for I/O in flight',
+      'Threads',
       'Limits and counts',
     ],
   )

@@ -3,7 +3,7 @@
 import { consume, type AddressRef } from 'cmalloc'
 import * as fc from 'fast-check'
 import { cFree, cMalloc } from '../libc.js'
-import { attempt, BAD_ARGUMENT, mustFail, Thrown } from '../outcome.js'
+import { attempt, BAD_ARGUMENT, mustFail } from '../outcome.js'
 import { isLength } from '../rules.js'
 import { kind, kindOf } from '../step.js'
 import { cause, coercible, effect, make, register, size, trap, type Effect } from '../values.js'
@@ -156,7 +156,7 @@ const consumePointer = kind(
   },
 )
 
-/** The setter that is asked for a zero consumes the same address: it is taken once, by the call inside. */
+/** The setter that is asked for a zero consumes the same address: it is taken once, by the call outside. */
 const consumeInside = kind('consume inside', 2, fc.record({ which: fc.nat(), to: register }), (world, made) => {
   const position = made.which % Math.max(world.released.length, 1)
   const released = world.released[position]
@@ -168,17 +168,22 @@ const consumeInside = kind('consume inside', 2, fc.record({ which: fc.nat(), to:
     get: () => value,
     set: (next: bigint) => {
       value = next
-      if (plain.address === 0n) return
-      const inside = attempt(() => consume(plain, byteLength), [OUT_OF_MEMORY])
-      if (!inside.ok) throw new Thrown('there is no memory')
-      world.released.splice(position, 1)
-      world.adopt(made.to, inside.value, byteLength, first)
+      if (next === 0n)
+        mustFail(
+          attempt(() => consume(plain, byteLength), [OWNED]),
+          OWNED,
+        )
     },
   })
-  const outcome = attempt(() => consume(ref, byteLength), [OWNED, OUT_OF_MEMORY, 'ERR_INVALID_ARG_VALUE'])
-  if (plain.address === 0n) mustFail(outcome, OWNED)
-  else ensure(!outcome.ok && mayBeRefused(byteLength), 'consumed without the call inside')
-  ensure(value === address, 'a refused call changed the source')
+  const outcome = attempt(() => consume(ref, byteLength), [OUT_OF_MEMORY])
+  ensure(plain.address === address, 'a refused call changed the source')
+  if (!outcome.ok) {
+    ensure(value === address && mayBeRefused(byteLength), 'refused for the call inside')
+    return
+  }
+  ensure(value === 0n, 'the address was not set to zero')
+  world.released.splice(position, 1)
+  world.adopt(made.to, outcome.value, byteLength, first)
 })
 
 /** Addresses that nobody may consume. Never one that could be a block of C: that would be the caller's fault. */
