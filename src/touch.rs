@@ -3,6 +3,9 @@
 //! A fresh page of anonymous memory is only a promise. A write to it makes the kernel keep the
 //! promise; where the kernel offers to populate a whole range in one call, that is used instead.
 
+#[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
+use std::arch::asm;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", miri)))]
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::error::OutOfMemory;
@@ -108,14 +111,43 @@ unsafe fn touch_byte(byte: *mut u8, contents: Contents) {
         // SAFETY: nobody else looks at the byte and its value does not matter. Volatile, because the
         // optimiser knows what `malloc` is and drops stores that nobody reads.
         Contents::Fresh => unsafe { byte.write_volatile(0) },
-        Contents::Kept => {
-            // A read-modify-write that the optimiser cannot drop (it drops `fetch_or(0)`) and that
-            // cannot undo a concurrent write, as `*byte = *byte` would.
-            // SAFETY: the byte is valid for writes, and any alignment is right for one byte. C code
-            // that writes at the same time races with an atomic access only.
-            let byte = unsafe { AtomicU8::from_ptr(byte) };
-            let _ = byte.compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
-        }
+        // SAFETY: the byte is valid for writes.
+        Contents::Kept => unsafe { write_back(byte) },
+    }
+}
+
+/// Writes what a byte holds back to it, in one step: no write that C code makes meanwhile is lost, as
+/// `*byte = *byte` would lose it. It may be uninitialised, which only the processor can read.
+///
+/// # Safety
+///
+/// `byte` must be writable memory.
+#[inline]
+unsafe fn write_back(byte: *mut u8) {
+    #[cfg(miri)]
+    let _ = byte; // Miri has no pages to touch.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: one locked read-modify-write of the caller's byte, which changes no bit of it.
+    unsafe {
+        asm!("lock or byte ptr [{byte}], 0", byte = in(reg) byte, options(nostack));
+    }
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    // SAFETY: an exclusive load and store of the caller's byte, repeated until nobody came between.
+    unsafe {
+        asm!(
+            "2:",
+            "ldxrb {value:w}, [{byte}]",
+            "stxrb {failed:w}, {value:w}, [{byte}]",
+            "cbnz {failed:w}, 2b",
+            byte = in(reg) byte, value = out(reg) _, failed = out(reg) _, options(nostack),
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", miri)))]
+    {
+        // Unlike `fetch_or(0)`, which the optimiser drops, this touches the page.
+        // SAFETY: the byte is valid for writes, and any alignment is right for one byte.
+        let byte = unsafe { AtomicU8::from_ptr(byte) };
+        let _ = byte.compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
