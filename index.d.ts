@@ -147,6 +147,9 @@ export declare class Slot {
  */
 export declare function beginConsume(address: bigint, byteLength: number): void
 
+/** Whether the debug mode is on. It was decided as the first environment of the process loaded the addon. */
+export declare function debugMode(): boolean
+
 /** Gives up what `beginConsume` claimed. Throws `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE`. */
 export declare function endConsume(address: bigint): void
 
@@ -158,6 +161,12 @@ export declare function endsWithProcess(): void
 
 /** The bytes outside of its heap that V8 has been told of in this environment, by every addon: for tests. */
 export declare function externalBytes(): number
+
+/**
+ * Keeps the stack of the allocation of a slot's block, for the reports of the debug mode, unless one is kept
+ * already. Returns the one that is kept.
+ */
+export declare function noteAllocation(slot: Slot, stack: string): string | null
 
 /** Counts of the calling thread. */
 export declare function perThread(): ThreadStats
@@ -191,6 +200,12 @@ export interface ProcessStats {
    */
   availableBytes?: number
 }
+
+/**
+ * Reports, as a thread ends, the blocks that its handles still have, and what is corrupted. For the whole process
+ * if `wholeProcess`. Returns whether there was corruption that no error has told of.
+ */
+export declare function reportAtExit(wholeProcess: boolean): boolean
 
 /** Limits what all live blocks of the process may hold together; `null` lifts the limit. */
 export declare function setMemoryLimit(bytes?: number | undefined | null): void

@@ -687,7 +687,7 @@ specify(
       cells: [
         '`ERR_INVALID_ARG_VALUE`',
         '`TypeError`',
-        'An empty init; a `consume` of an address that is not aligned as `malloc` aligns, or that cannot be set to zero.',
+        'An empty init; a `consume` of an address that is not aligned as `malloc` aligns, or that cannot be set to zero; in the debug mode also one at which there can be no block.',
       ],
       cases: {
         'an empty init': (t) => refused(t, () => malloc(8, 1, ''), badValue(/^init must not be .*use 'zero'$/)),
@@ -1000,6 +1000,39 @@ specify(
             { node: 20 },
           )
           t.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+        },
+      },
+    },
+    {
+      cells: [
+        '`ERR_CMALLOC_CORRUPTED`',
+        '`Error`',
+        'Only in the [debug mode](docs/debug-mode.md): `free`, `resize`, `release`, `consume` or `handOver` of a block past whose end somebody wrote. `free` has freed it, the others have changed nothing.',
+      ],
+      cases: {
+        // `debug.spec.ts` has the rest.
+        'each of the five': async (t) => {
+          const { code, stderr } = await runSource(
+            `
+            const assert = require('node:assert')
+            const { consume, handOver, malloc, stats } = require('cmalloc')
+            const memset = require('koffi').load(process.platform === 'win32' ? 'ucrtbase.dll' : null)
+              .func('void *memset(void *to, int byte, size_t count)')
+            const block = malloc(100)
+            const calls = [
+              () => block.resize(200), () => block.release(), () => consume(block, 200), () => handOver(block), () => block.free(),
+            ]
+            for (const call of calls) {
+              assert.deepEqual([block.freed, block.byteLength], [false, 100])
+              memset(block.address, 0, 101)
+              const message = /^Memory was written to past the end of a block/
+              assert.throws(call, { name: 'Error', code: 'ERR_CMALLOC_CORRUPTED', message })
+            }
+            assert.deepEqual([block.freed, stats().liveBlocks], [true, 0])
+            `,
+            { env: { CMALLOC_DEBUG: '1' } },
+          )
+          t.is(code, 0, stderr)
         },
       },
     },

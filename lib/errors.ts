@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'ERR_CMALLOC_ALREADY_OWNED'
   | 'ERR_CMALLOC_NO_EXTERNAL_BUFFERS'
   | 'ERR_CMALLOC_BAD_TICKET'
+  | 'ERR_CMALLOC_CORRUPTED'
 
 type ErrorClass = new (message: string) => Error
 

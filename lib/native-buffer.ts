@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { DEBUG, noteEnd, noteOrigin, withHistory } from './debug.js'
 import { freed, illegalConstructor, invalidType, outOfRange, pinned } from './errors.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
@@ -71,17 +72,32 @@ export class NativeBuffer implements Disposable {
   }
 
   static {
-    createHandle = (cell, byteLength) => new NativeBuffer(KEY, cell, byteLength)
+    createHandle = DEBUG
+      ? (cell, byteLength) => noteOrigin(new NativeBuffer(KEY, cell, byteLength), cell.slot)
+      : (cell, byteLength) => new NativeBuffer(KEY, cell, byteLength)
     isNativeBuffer = (value): value is NativeBuffer => typeof value === 'object' && value !== null && #cell in value
     addressOf = (buffer) => {
       const cell = buffer.#use('get the address')
       return cell.address >= 0 ? BigInt(cell.address) : cell.slot.address
     }
-    freeHandle = (buffer) => {
+    const freeFast = (buffer: NativeBuffer): void => {
       freeCell(buffer.#useAlone('free'))
       // Not before: an ArrayBuffer that is collected cannot be detached any more, and would keep the block.
       buffer.#empty()
     }
+    const freeChecked = (buffer: NativeBuffer): void => {
+      const { slot } = buffer.#useAlone('free')
+      try {
+        freeFast(buffer)
+      } finally {
+        // A corrupt block is freed too, although that throws.
+        if (slot.freed) {
+          noteEnd(buffer, 'free()')
+          buffer.#empty()
+        }
+      }
+    }
+    freeHandle = DEBUG ? freeChecked : freeFast
     moveHandle = (source, byteLength) => {
       const cell = source.#useAlone('consume')
       let resizeFailed: boolean
@@ -91,6 +107,7 @@ export class NativeBuffer implements Disposable {
         // Also if it was refused half-way: the key may be stale then.
         refresh(cell)
       }
+      if (DEBUG) noteEnd(source, 'consume()')
       source.#empty()
       return [createHandle(cell, cell.slot.byteLength), resizeFailed]
     }
@@ -98,6 +115,7 @@ export class NativeBuffer implements Disposable {
       const cell = source.#useAlone('hand over')
       const byteLength = source.#byteLength
       cell.slot.handOver(ticket)
+      if (DEBUG) noteEnd(source, 'handOver()')
       source.#empty()
       cell.key = cell.slot.key
       recycle(cell)
@@ -262,6 +280,8 @@ export class NativeBuffer implements Disposable {
       // A refused resize keeps its ArrayBuffer: dropped, it could be collected, and would then count as escaped.
       refresh(cell)
     }
+    // A copy of a block whose ArrayBuffer was transferred away is a new block.
+    if (DEBUG) noteOrigin(this, cell.slot)
     if (length > old) fillSlot(cell.slot, pattern, old, length)
     return this
   }
@@ -284,6 +304,7 @@ export class NativeBuffer implements Disposable {
   release(): bigint {
     const cell = this.#useAlone('release')
     const address = cell.slot.release()
+    if (DEBUG) noteEnd(this, 'release()')
     this.#empty()
     cell.key = cell.slot.key
     recycle(cell)
@@ -318,7 +339,7 @@ export class NativeBuffer implements Disposable {
   }
 
   #use(operation: string): Cell {
-    if (this.#cell === undefined) throw freed(operation)
+    if (this.#cell === undefined) throw withHistory(freed(operation), this)
     return this.#cell
   }
 

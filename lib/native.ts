@@ -3,7 +3,17 @@
 import { isMainThread } from 'node:worker_threads'
 import * as native from '../index.js'
 
-export const { beginConsume, endConsume, perThread, setMemoryLimit, Slot, stats } = native
+export const {
+  beginConsume,
+  debugMode,
+  endConsume,
+  noteAllocation,
+  perThread,
+  reportAtExit,
+  setMemoryLimit,
+  Slot,
+  stats,
+} = native
 export type { ProcessStats, ThreadStats } from '../index.js'
 export type Slot = native.Slot
 

@@ -5,6 +5,7 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
+use crate::debug::{self, Corruption};
 use crate::error::OutOfMemory;
 use crate::touch::{Contents, touch};
 use crate::{allocator, budget, os, residency};
@@ -58,7 +59,7 @@ impl Block {
     /// ```
     #[inline]
     pub fn malloc(len: usize) -> Result<Self, OutOfMemory> {
-        Self::allocate(len, allocator::malloc)
+        Self::allocate(len, allocator::malloc, true)
     }
 
     /// Allocates `len` zeroed bytes with `calloc` and makes them resident.
@@ -77,15 +78,16 @@ impl Block {
     /// ```
     #[inline]
     pub fn calloc(len: usize) -> Result<Self, OutOfMemory> {
-        Self::allocate(len, allocator::calloc)
+        Self::allocate(len, allocator::calloc, false)
     }
 
-    fn allocate(len: usize, source: fn(usize) -> Option<NonNull<u8>>) -> Result<Self, OutOfMemory> {
+    fn allocate(len: usize, source: fn(usize) -> Option<NonNull<u8>>, uninit: bool) -> Result<Self, OutOfMemory> {
         if len == 0 || len > isize::MAX as usize {
             return Err(OutOfMemory::Allocator { requested: len });
         }
         budget::charge(len)?;
-        let Some(start) = source(len) else {
+        let redzone = debug::redzone();
+        let Some(start) = source(len.saturating_add(redzone)) else {
             budget::refund(len);
             return Err(OutOfMemory::Allocator { requested: len });
         };
@@ -93,6 +95,15 @@ impl Block {
         let block = Self { start, len };
         // SAFETY: the block was just made: it has `len` bytes that nobody else knows of.
         unsafe { touch(start.as_ptr(), len, Contents::Fresh)? };
+        if redzone > 0 {
+            // SAFETY: likewise, of the redzone too; every method that moves or ends the block tells.
+            unsafe {
+                if uninit {
+                    debug::paint(start.as_ptr(), len);
+                }
+                debug::admit(start, len, redzone);
+            }
+        }
         Ok(block)
     }
 
@@ -137,8 +148,9 @@ impl Block {
         // SAFETY: the caller gives the block up to us; `kept` is at most what it holds. (Where the
         // system does not tell, `len` is not claimed before `realloc` made room for it: see below.)
         let mut block = Self { start, len: kept };
+        let redzone = debug::redzone();
         // SAFETY: the block is ours, and its old address is not used again.
-        if let Some(moved) = unsafe { allocator::realloc(start, len) } {
+        if let Some(moved) = unsafe { allocator::realloc(start, len.saturating_add(redzone)) } {
             block.start = moved;
         } else if held.is_none() {
             // Nobody knows what it holds. Hand it back, rather than claim bytes that may not exist.
@@ -148,16 +160,26 @@ impl Block {
             // The block is ours already: memory that runs out while it is touched is no reason to fail.
             // SAFETY: the first `kept` bytes are the block's, perhaps being written by C code.
             let _ = unsafe { touch(start.as_ptr(), kept, Contents::Kept) };
+            block.admit_consumed(0);
             return Ok(Consumed { block, resize_failed: true });
         }
         let grown = block.grown_in_place(kept, len);
         // SAFETY: the block holds `len` bytes since `realloc`; the first `kept` have contents.
         let touched = unsafe { touch(block.start.as_ptr(), kept, Contents::Kept) };
-        if touched.and(grown).is_err() {
+        let resize_failed = touched.and(grown).is_err();
+        if resize_failed {
             block.shrink_back(kept);
-            return Ok(Consumed { block, resize_failed: true });
         }
-        Ok(Consumed { block, resize_failed: false })
+        block.admit_consumed(redzone);
+        Ok(Consumed { block, resize_failed })
+    }
+
+    /// Enters a consumed block, followed by so many bytes of ours, into the debug mode's records.
+    fn admit_consumed(&self, redzone: usize) {
+        if debug::is_enabled() {
+            // SAFETY: the block and what follows it are ours; every method that moves or ends it tells.
+            unsafe { debug::admit(self.start, self.len, redzone) }
+        }
     }
 
     /// Whether [`consume`](Self::consume) would be refused now.
@@ -254,12 +276,26 @@ impl Block {
         if len == 0 || len > isize::MAX as usize {
             return Err(OutOfMemory::Allocator { requested: len });
         }
+        if !debug::is_enabled() {
+            return self.reallocate(len);
+        }
+        // Taken out first: another thread may be given the old address as soon as it is free.
+        let record = debug::suspend(self.start, "by resize()");
+        let result = self.reallocate(len);
+        // SAFETY: the block is ours; after a success `reallocate` made room for a redzone.
+        unsafe { debug::resume(record, self.start, self.len, result.is_ok()) };
+        result
+    }
+
+    /// Resizes the block, and makes room for a redzone behind it in the debug mode.
+    fn reallocate(&mut self, len: usize) -> Result<(), OutOfMemory> {
         let old = self.len;
         if len > old {
             budget::check(len - old)?;
         }
+        let room = len.saturating_add(debug::redzone());
         // SAFETY: the block owns `start`, and `&mut self` says that nobody holds on to the old address.
-        let Some(start) = (unsafe { allocator::realloc(self.start, len) }) else {
+        let Some(start) = (unsafe { allocator::realloc(self.start, room) }) else {
             return Err(OutOfMemory::Allocator { requested: len });
         };
         self.start = start;
@@ -281,8 +317,20 @@ impl Block {
         if self.len > len {
             budget::refund(self.len - len);
             self.len = len;
+            if debug::is_enabled() {
+                debug::shorten(self.start, len);
+            }
         }
         failed
+    }
+
+    /// Whether the block is intact, as far as the [debug mode](crate::debug) can tell: always, if that is off.
+    ///
+    /// # Errors
+    ///
+    /// [`Corruption`] if somebody wrote past the block's end. It is reported on the standard error too, once.
+    pub fn check(&self) -> Result<(), Corruption> {
+        if debug::is_enabled() { debug::check(self.start, "by check()") } else { Ok(()) }
     }
 
     /// Gives the block away: it must now be freed with C's `free`, by whoever gets the address.
@@ -298,8 +346,36 @@ impl Block {
     #[must_use = "the block leaks unless it is freed"]
     pub fn into_raw(self) -> NonNull<u8> {
         let block = ManuallyDrop::new(self);
+        if debug::is_enabled() {
+            debug::release(block.start, "by release()");
+        }
         budget::refund(block.len);
         block.start
+    }
+
+    /// Frees the block, as dropping it does, and tells whether it was intact.
+    ///
+    /// # Errors
+    ///
+    /// [`Corruption`] if the [debug mode](crate::debug) is on, and somebody wrote past the block's end. It
+    /// is freed all the same.
+    #[inline]
+    pub fn free(self) -> Result<(), Corruption> {
+        let block = ManuallyDrop::new(self);
+        // SAFETY: the block is not dropped, nor used again.
+        unsafe { block.end("by free()") }
+    }
+
+    /// # Safety
+    ///
+    /// This must be the block's end: it must not be used or dropped afterwards.
+    #[inline]
+    unsafe fn end(&self, found_by: &'static str) -> Result<(), Corruption> {
+        let intact = if debug::is_enabled() { debug::retire(self.start, found_by) } else { Ok(()) };
+        // SAFETY: the block is the only owner of `start`, and this is its end.
+        unsafe { allocator::free(self.start) };
+        budget::refund(self.len);
+        intact
     }
 
     /// Takes the block apart without freeing it; it stays in the books.
@@ -328,13 +404,18 @@ impl Block {
         budget::charge(len - old)?;
         self.len = len;
         // SAFETY: the allocator gave the block `len` bytes; those from `old` on were never handed out.
-        unsafe { touch(self.start.as_ptr().add(old), len - old, Contents::Fresh) }
+        unsafe { touch(self.start.as_ptr().add(old), len - old, Contents::Fresh)? };
+        if debug::is_enabled() {
+            // SAFETY: likewise.
+            unsafe { debug::paint(self.start.as_ptr().add(old), len - old) }
+        }
+        Ok(())
     }
 
     /// Takes back what [`grown_in_place`](Self::grown_in_place) could not make resident.
     fn shrink_back(&mut self, len: usize) {
         // SAFETY: the block owns `start` and is only held by us.
-        if let Some(start) = unsafe { allocator::realloc(self.start, len) } {
+        if let Some(start) = unsafe { allocator::realloc(self.start, len.saturating_add(debug::redzone())) } {
             self.start = start;
         }
         // Should the allocator have refused to shrink, then the block holds more than it says.
@@ -346,9 +427,8 @@ impl Block {
 impl Drop for Block {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the block is the only owner of `start`, and this is its end.
-        unsafe { allocator::free(self.start) };
-        budget::refund(self.len);
+        // SAFETY: this is the block's end.
+        debug::count_untold(unsafe { self.end("as its memory was given back") });
     }
 }
 

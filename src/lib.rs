@@ -41,6 +41,7 @@
 mod allocator;
 mod block;
 mod budget;
+pub mod debug;
 mod error;
 #[cfg(feature = "fault-injection")]
 pub mod fault;

@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString};
 use napi::{Status, sys};
 
 use crate::OutOfMemory;
+use crate::debug::Corruption;
 
 /// The class of a JavaScript error.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +127,12 @@ impl Failure {
     pub(crate) fn thrown(self, env: sys::napi_env) -> napi::Error {
         self.throw(env);
         napi::Error::from_status(Status::PendingException)
+    }
+}
+
+impl From<Corruption> for Failure {
+    fn from(corruption: Corruption) -> Self {
+        Self::error(c"ERR_CMALLOC_CORRUPTED", corruption.to_string())
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::sys;
 
+use super::debug::{must_be_intact, must_be_plausible};
 use super::environment::Environment;
 use super::failure::{Failure, Outcome};
 use super::ownership;
@@ -52,14 +53,17 @@ impl Environment {
         // report makes V8 collect on the spot.
         let reported = place.state() == State::Live;
         if self.recover_unreported(env, place)? {
-            drop(place.take());
+            let freed = place.take().map_or(Ok(()), Block::free);
             self.count(|counters| &counters.explicit_frees);
             if reported {
                 self.report(env, -signed(len));
             }
+            freed?;
         } else {
+            let intact = must_be_intact(place, "by free()");
             self.abandon(place);
             self.count(|counters| &counters.explicit_frees);
+            intact?;
         }
         Ok(())
     }
@@ -129,6 +133,7 @@ impl Environment {
     /// Resizes the block; an escaped one is copied into a new block.
     pub(crate) fn resize(&self, env: sys::napi_env, place: Place<'_>, len: usize) -> Outcome<()> {
         let (start, old) = place.parts().ok_or_else(Failure::freed)?;
+        must_be_intact(place, "by resize()")?;
         if len > old {
             // Before the ArrayBuffer is detached: a refusal must leave it as it is.
             self.with_last_chance(env, || budget::check(len - old))?;
@@ -152,6 +157,7 @@ impl Environment {
     /// could not be resized.
     pub(crate) fn transfer(&self, env: sys::napi_env, place: Place<'_>, len: usize) -> Outcome<bool> {
         let (_, old) = place.parts().ok_or_else(Failure::freed)?;
+        must_be_intact(place, "by consume()")?;
         if self.escaped(env, place)? {
             return Err(Failure::escaped());
         }
@@ -169,6 +175,7 @@ impl Environment {
     /// Gives the block away, and returns its address.
     pub(crate) fn release(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<usize> {
         place.parts().ok_or_else(Failure::freed)?;
+        must_be_intact(place, "by release()")?;
         if !self.recover(env, place)? {
             return Err(Failure::escaped());
         }
@@ -192,7 +199,8 @@ impl Environment {
             return Err(Failure::already_owned(address));
         }
         // SAFETY: the caller vouches for the block, and nobody else here owns or consumes it.
-        self.with_last_chance(env, || unsafe { Block::check_consume(start, len) })
+        must_be_plausible(start)
+            .and_then(|()| self.with_last_chance(env, || unsafe { Block::check_consume(start, len) }))
             .inspect_err(|_| ownership::lock().unclaim(address))
     }
 
@@ -220,7 +228,8 @@ impl Environment {
         }
         // SAFETY: the caller vouches for the block; that it is claimed says that nobody else here
         // consumed it since it was found not to be owned.
-        let consumed = self.with_last_chance(env, || unsafe { Block::consume(start, len) });
+        let consumed = must_be_plausible(start)
+            .and_then(|()| self.with_last_chance(env, || unsafe { Block::consume(start, len) }));
         let result = consumed.map(|Consumed { block, resize_failed }| {
             self.admit(env, place, block, |counters| &counters.allocations);
             resize_failed
@@ -233,6 +242,7 @@ impl Environment {
     /// Leaves the block to whoever has the ticket, in whichever thread.
     pub(crate) fn hand_over(&self, env: sys::napi_env, place: Place<'_>, ticket: String) -> Outcome<()> {
         place.parts().ok_or_else(Failure::freed)?;
+        must_be_intact(place, "by handOver()")?;
         if ownership::lock().has_ticket(&ticket) {
             return Err(Failure::bad_ticket());
         }

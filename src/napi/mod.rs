@@ -7,6 +7,7 @@
 //! No borrow of anything here is held while Node-API is called: it may collect garbage, run
 //! finalizers and, through them, come back.
 
+mod debug;
 mod environment;
 mod failure;
 mod hot;
@@ -25,5 +26,6 @@ use napi_derive::napi;
 /// Runs as an environment loads the addon.
 #[napi(module_exports)]
 pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
+    crate::debug::enable_from_environment();
     environment::Environment::create(env.raw()).map_err(|failure| failure.thrown(env.raw()))
 }

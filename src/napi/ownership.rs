@@ -122,6 +122,11 @@ impl Ownership {
         (self.orphans.len() as u64, self.orphans.values().map(|len| *len as u64).sum())
     }
 
+    /// Whether a block lives on without a handle that could free it.
+    pub(crate) fn has_no_handle(&self, start: usize) -> bool {
+        self.orphans.contains_key(&start) || self.leaked.contains_key(&start)
+    }
+
     pub(crate) fn leaked(&self) -> u64 {
         self.leaked.len() as u64
     }

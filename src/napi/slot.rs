@@ -240,7 +240,7 @@ impl Slot {
         self.place().key()
     }
 
-    fn place(&self) -> Place<'_> {
+    pub(super) fn place(&self) -> Place<'_> {
         self.environment.slots.place(self.index)
     }
 

@@ -97,6 +97,12 @@ impl Table {
         (0..self.entries.load(Ordering::Acquire)).any(|index| self.entry(index).contains(address))
     }
 
+    /// Where the blocks of this table are, for its own thread.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = usize> {
+        let entries = 0..self.entries.load(Ordering::Relaxed);
+        entries.map(|index| self.entry(index).address.load(Ordering::Relaxed)).filter(|address| *address != 0)
+    }
+
     #[inline]
     fn entry(&self, index: u32) -> &Entry {
         let (segment, offset) = locate(index);

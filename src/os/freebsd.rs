@@ -39,3 +39,9 @@ fn count(name: &CStr) -> Option<u32> {
     let answer = unsafe { libc::sysctlbyname(name.as_ptr(), (&raw mut value).cast(), &raw mut size, ptr::null(), 0) };
     (answer == 0 && size == mem::size_of::<u32>()).then_some(value)
 }
+
+/// Unknown.
+#[cfg(feature = "napi")]
+pub(crate) fn doubt(_address: usize) -> Option<crate::os::Doubt> {
+    None
+}

@@ -42,3 +42,9 @@ pub(crate) fn available_memory() -> Option<u64> {
         u64::from(statistics.free_count) + u64::from(statistics.inactive_count) + u64::from(statistics.purgeable_count);
     Some(pages * page_size() as u64)
 }
+
+/// Unknown.
+#[cfg(feature = "napi")]
+pub(crate) fn doubt(_address: usize) -> Option<crate::os::Doubt> {
+    None
+}

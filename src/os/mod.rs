@@ -1,12 +1,13 @@
 //! What only the operating system can do. The one place that asks which system it is.
 //!
-//! Every platform module offers the same five functions:
+//! Every platform module offers the same six functions:
 //!
 //! - `page_size()`;
 //! - `populate(start, len)`: makes whole pages resident in one call, or says that it cannot;
 //! - `resident_pages(start, states)`: which of the pages from `start` on are resident;
 //! - `usable_size(block)`: how much a block of the C allocator holds;
-//! - `available_memory()`: how much more can be made resident.
+//! - `available_memory()`: how much more can be made resident;
+//! - `doubt(address)`: why there can be no block of the C allocator at an address.
 
 #[cfg(all(unix, not(miri)))]
 mod unix;
@@ -36,6 +37,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use std::io;
 
+#[cfg(feature = "napi")]
+pub(crate) use platform::doubt;
 pub(crate) use platform::{available_memory, usable_size};
 
 use crate::fault;
@@ -47,6 +50,22 @@ pub(crate) fn trim() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// Why there can be no block of the C allocator at an address.
+#[cfg(feature = "napi")]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux tells"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// It is not mapped, to be read and written.
+    NotWritable,
+    /// The memory before it, where the allocator keeps its books, is not.
+    NoHeader,
+    /// The books would give the block a length that does not fit into what is mapped.
+    Nonsense {
+        /// That length.
+        len: usize,
+    },
 }
 
 /// Makes whole pages resident in one call; `false` if that cannot be done: nothing is then certain.

@@ -44,3 +44,9 @@ pub(crate) unsafe fn usable_size(_block: NonNull<u8>) -> Option<usize> {
 pub(crate) fn available_memory() -> Option<u64> {
     None
 }
+
+/// Unknown.
+#[cfg(feature = "napi")]
+pub(crate) fn doubt(_address: usize) -> Option<crate::os::Doubt> {
+    None
+}

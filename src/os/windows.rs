@@ -81,3 +81,9 @@ pub(crate) fn available_memory() -> Option<u64> {
     }
     Some(status.ullAvailPhys.min(status.ullAvailPageFile))
 }
+
+/// Unknown.
+#[cfg(feature = "napi")]
+pub(crate) fn doubt(_address: usize) -> Option<crate::os::Doubt> {
+    None
+}

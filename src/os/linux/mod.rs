@@ -1,6 +1,8 @@
 //! Linux, with glibc, musl or bionic.
 
 mod cgroup;
+#[cfg(feature = "napi")]
+mod doubt;
 mod meminfo;
 
 use std::fs;
@@ -10,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fault;
 
+#[cfg(feature = "napi")]
+pub(crate) use self::doubt::doubt;
 pub(crate) use super::unix::{page_size, resident_pages};
 
 /// Since Linux 5.14; older kernels answer `EINVAL`.

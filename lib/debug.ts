@@ -1,0 +1,77 @@
+/** The debug mode's part in JavaScript: which calls made a block and ended it, and what is said at exit. */
+
+import { isMainThread } from 'node:worker_threads'
+import { debugMode, noteAllocation, reportAtExit, type Slot } from './native.js'
+
+/** Whether the debug mode is on: decided by `CMALLOC_DEBUG` and `DEBUG` as cmalloc is loaded for the first time. */
+export const DEBUG: boolean = debugMode()
+
+interface History {
+  /** The stack of the block's allocation. */
+  readonly allocated: string
+  /** The call that ended the handle. */
+  ended?: { operation: string; stack: string }
+}
+
+/** Of each handle; only filled in the debug mode. */
+const histories = new WeakMap<object, History>()
+
+/** Notes where a new handle's block comes from. A block that had a handle before keeps the stack of that one. */
+export function noteOrigin<T extends object>(handle: T, slot: Slot): T {
+  const stack = callStack()
+  histories.set(handle, { allocated: noteAllocation(slot, stack) ?? stack })
+  return handle
+}
+
+/** Notes which call ended a handle. */
+export function noteEnd(handle: object, operation: string): void {
+  const history = histories.get(handle)
+  if (history !== undefined) history.ended = { operation, stack: callStack() }
+}
+
+/** Gives the error for a handle that is gone what is known of it: the call that ended it as its `cause`. */
+export function withHistory(error: Error, handle: object): Error {
+  const { allocated, ended } = histories.get(handle) ?? {}
+  if (allocated === undefined || ended === undefined) return error
+  try {
+    const origin = withStack('The block was allocated here', allocated)
+    const end = withStack(`The block was given up here, by ${ended.operation}`, ended.stack)
+    return setCause(error, setCause(end, origin))
+  } catch {
+    // The program's own way to make stacks threw.
+    return error
+  }
+}
+
+function withStack(message: string, stack: string): Error {
+  return Object.defineProperty(new Error(message), 'stack', {
+    value: `Error: ${message}\n${stack}`,
+    configurable: true,
+    writable: true,
+  })
+}
+
+function setCause(error: Error, cause: Error): Error {
+  return Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
+}
+
+/** The frames outside of cmalloc, a line each. */
+function callStack(): string {
+  let stack: unknown
+  try {
+    // A program may have its own way to make stacks.
+    stack = new Error().stack
+  } catch {
+    // Which may throw.
+  }
+  const lines = typeof stack === 'string' ? stack.split('\n').slice(1) : []
+  const outside = lines.filter((line) => !line.includes(__dirname))
+  return outside.length > 0 ? outside.join('\n') : '    (there is no stack)'
+}
+
+if (DEBUG) {
+  process.on('exit', () => {
+    const corrupted = reportAtExit(isMainThread)
+    if (corrupted && !process.exitCode) process.exitCode = 1
+  })
+}
