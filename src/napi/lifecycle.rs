@@ -310,7 +310,7 @@ impl Environment {
         }
         let Some(view) = self.views.borrow_mut().remove(&place.index()) else { return Ok(false) };
         let generation = place.generation();
-        let detached = view.detach(env, self.transfer);
+        let detached = view.detach(env, self.transfer.get());
         if place.generation() != generation {
             // A program replaced `transfer` before the addon was loaded, and freed the slot in there.
             // What the entry holds now is not this view's.
