@@ -40,6 +40,7 @@
 
 mod allocator;
 mod block;
+mod books;
 mod budget;
 mod error;
 #[cfg(feature = "fault-injection")]
@@ -51,6 +52,7 @@ mod fault;
 mod napi;
 mod os;
 mod residency;
+mod sync;
 mod touch;
 
 pub use block::{Block, Consumed};

@@ -3,9 +3,9 @@
 //! Each function leaves the entry in a state that is whole before it calls into the runtime, which
 //! may collect garbage and come back here.
 
+use crate::sync::{AtomicU64, Ordering};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::sys;
 

@@ -9,6 +9,7 @@
 
 mod environment;
 mod failure;
+mod holders;
 mod hot;
 mod lifecycle;
 mod ownership;
