@@ -2,25 +2,19 @@
 //! loom, which runs a test under every order that the threads' steps can have.
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
+pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(loom)]
-pub(crate) use loom::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
+pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(all(feature = "napi", not(loom)))]
 pub(crate) use std::sync::{
-    MutexGuard,
+    Mutex, MutexGuard,
     atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
 };
 
 #[cfg(all(feature = "napi", loom))]
 pub(crate) use loom::sync::{
-    MutexGuard,
+    Mutex, MutexGuard,
     atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
 };

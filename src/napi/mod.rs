@@ -9,6 +9,8 @@
 
 mod environment;
 mod failure;
+#[cfg(feature = "fault-injection")]
+mod faults;
 mod holders;
 mod hot;
 mod lifecycle;
