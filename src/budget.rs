@@ -5,8 +5,8 @@
 //! a small request must not pay: each thread gets an allowance with every lookup, and spends it.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::books::Books;
 use crate::error::OutOfMemory;
 use crate::os;
 
@@ -28,12 +28,20 @@ const STEP: usize = 8 << 20;
 /// The most that a thread may take without a lookup.
 const ALLOWANCE: usize = 64 << 20;
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
+#[cfg(not(loom))]
+static BOOKS: Books = Books::new();
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref BOOKS: Books = Books::new();
+}
 
+#[cfg(not(loom))]
 thread_local! {
-    static SPENDING: Spending = const { Spending { granted: Cell::new(0), left: Cell::new(0) } };
+    static SPENDING: Spending = const { Spending::new() };
+}
+#[cfg(loom)]
+loom::thread_local! {
+    static SPENDING: Spending = Spending::new();
 }
 
 /// A thread's allowance.
@@ -70,19 +78,14 @@ pub struct Budget {
 /// ```
 #[must_use]
 pub fn budget() -> Budget {
-    Budget {
-        live: LIVE.load(Ordering::Relaxed),
-        peak: PEAK.load(Ordering::Relaxed),
-        limit: Some(LIMIT.load(Ordering::Relaxed)).filter(|limit| *limit != usize::MAX),
-        available: os::available_memory(),
-    }
+    Budget { live: BOOKS.live(), peak: BOOKS.peak(), limit: BOOKS.limit(), available: os::available_memory() }
 }
 
 /// Limits what all live blocks of the process may hold together; `None` lifts the limit.
 ///
 /// Blocks that exist already stay, even if they hold more.
 pub fn set_memory_limit(limit: Option<usize>) {
-    LIMIT.store(limit.unwrap_or(usize::MAX), Ordering::Relaxed);
+    BOOKS.set_limit(limit);
 }
 
 /// Enters `len` bytes into the books, or refuses them. Touches nothing.
@@ -101,40 +104,15 @@ pub(crate) fn charge(len: usize) -> Result<(), OutOfMemory> {
 }
 
 /// Enters `len` bytes that are resident already into the books; only the set limit can refuse them.
-///
-/// What is refused is never in the books, not for a moment: other threads would be refused for it, and
-/// the peak would show it.
 #[inline]
 pub(crate) fn charge_resident(len: usize) -> Result<(), OutOfMemory> {
-    let mut live = LIVE.load(Ordering::Relaxed);
-    loop {
-        let total = within_limit(live, len)?;
-        match LIVE.compare_exchange_weak(live, total, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => {
-                if total > PEAK.load(Ordering::Relaxed) {
-                    PEAK.fetch_max(total, Ordering::Relaxed);
-                }
-                return Ok(());
-            }
-            Err(now) => live = now,
-        }
-    }
-}
-
-/// The sum of what is live and `len`, if the set limit allows it.
-#[inline]
-fn within_limit(live: usize, len: usize) -> Result<usize, OutOfMemory> {
-    let limit = LIMIT.load(Ordering::Relaxed);
-    match live.checked_add(len) {
-        Some(total) if total <= limit => Ok(total),
-        _ => Err(OutOfMemory::Limit { requested: len, live, limit }),
-    }
+    BOOKS.enter(len)
 }
 
 /// Takes `len` bytes out of the books.
 #[inline]
 pub(crate) fn refund(len: usize) {
-    LIVE.fetch_sub(len, Ordering::Relaxed);
+    BOOKS.leave(len);
     SPENDING.with(|spending| {
         spending.left.set(spending.left.get().saturating_add(len).min(spending.granted.get()));
     });
@@ -142,7 +120,7 @@ pub(crate) fn refund(len: usize) {
 
 /// Whether the set limit would refuse `len` more bytes; nothing is entered.
 pub(crate) fn check_limit(len: usize) -> Result<(), OutOfMemory> {
-    within_limit(LIVE.load(Ordering::Relaxed), len).map(|_| ())
+    BOOKS.check(len)
 }
 
 /// Whether `len` more bytes would be refused now; nothing is entered. Nothing more is never refused,
@@ -168,6 +146,10 @@ pub(crate) fn step(len: usize, done: usize) -> Result<usize, OutOfMemory> {
 }
 
 impl Spending {
+    const fn new() -> Self {
+        Self { granted: Cell::new(0), left: Cell::new(0) }
+    }
+
     #[cold]
     fn look_up(&self, len: usize) -> Result<(), OutOfMemory> {
         let Some(available) = available_for(len, reserve(len))? else {
@@ -233,19 +215,18 @@ mod tests {
     #[test]
     fn nothing_more_is_never_refused() {
         assert_eq!(check(0), Ok(()));
-        assert!(within_limit(usize::MAX, 0).is_ok() && within_limit(usize::MAX, 1).is_err());
     }
 
     #[test]
     fn refunds_never_raise_the_allowance_over_its_grant() {
-        let spending = Spending { granted: Cell::new(0), left: Cell::new(0) };
+        let spending = Spending::new();
         spending.grant(100);
         spending.left.set(40);
         SPENDING.with(|mine| {
             mine.grant(100);
             mine.left.set(40);
         });
-        LIVE.fetch_add(1000, Ordering::Relaxed);
+        charge_resident(1000).unwrap();
         refund(1000);
         assert_eq!(SPENDING.with(|mine| mine.left.get()), 100);
     }

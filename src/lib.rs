@@ -40,6 +40,7 @@
 
 mod allocator;
 mod block;
+mod books;
 mod budget;
 pub mod debug;
 mod error;
@@ -52,6 +53,7 @@ mod fault;
 mod napi;
 mod os;
 mod residency;
+mod sync;
 mod touch;
 
 pub use block::{Block, Consumed};

@@ -2,7 +2,8 @@
  * Breaks the code on purpose, one patch of this folder at a time, and shows which test notices.
  *
  * A patch begins with the lines `Breaks: …`, what it does, and `Suite: …`, the test files that should notice, or
- * `cargo` for the tests of the crate. If they do not, the whole suite is asked.
+ * `cargo` for the tests of the crate. If they do not, the whole suite is asked. Or the suite is a tool, with its
+ * arguments: what only a tool can see, that very one must.
  *
  * `npm run mutants [-- name …]`
  */
@@ -14,6 +15,25 @@ import { basename, dirname, join, resolve } from 'node:path'
 
 const ROOT = resolve(__dirname, '../..')
 const MINUTE = 60_000
+
+/** The tools that can be a suite, and the npm script that runs each. It builds what it needs. */
+const TOOLS: Record<string, string> = {
+  asan: 'test:asan',
+  faults: 'test:faults',
+  leaks: 'test:leaks',
+  loom: 'test:loom',
+  miri: 'test:miri',
+  proptest: 'test:properties',
+}
+
+/** What a tool says when it has found something. */
+const FINDINGS = [
+  /^SUMMARY: (AddressSanitizer: \S+)/m,
+  /(LeakSanitizer: detected memory leaks)/,
+  /^error: (Undefined Behavior: .+)$/m,
+  /^test (\S+) \.\.\. FAILED$/m,
+  /^NOT OK: (.+)$/m,
+]
 
 interface Mutant {
   name: string
@@ -83,7 +103,22 @@ function buildLib(copy: string): void {
   mustSucceed(copy, 'npx', 'tsc', '-p', 'tsconfig.json')
 }
 
+function isTool(suite: string[]): boolean {
+  return suite[0] !== undefined && Object.hasOwn(TOOLS, suite[0])
+}
+
+function runTool(copy: string, [tool, ...args]: string[]): Failures {
+  const { ok, output } = execute(copy, 'npm', ['run', '--silent', TOOLS[tool!]!, '--', ...args], 10 * MINUTE)
+  if (/^NOT RUN: /m.test(output)) throw new Error(`${tool}: ${/^NOT RUN: .+$/m.exec(output)![0]}`)
+  if (ok) return []
+  const finding = FINDINGS.map((pattern) => pattern.exec(output)?.[1]).find((found) => found !== undefined)
+  // Without a finding it is the tool that failed, not the mutant.
+  if (finding === undefined) throw new Error(`${tool} failed:\n${output}`)
+  return [`${tool}: ${finding}`]
+}
+
 function runSuite(copy: string, suite: string[]): Failures {
+  if (isTool(suite)) return runTool(copy, suite)
   if (suite[0] === 'cargo') {
     const { ok, output } = execute(copy, 'cargo', ['test', '--features', 'napi', '--lib'], 3 * MINUTE)
     const failed = [...output.matchAll(/^test (\S+) \.\.\. FAILED$/gm)].map((match) => `cargo test: ${match[1]}`)
@@ -108,9 +143,9 @@ function attack(copy: string, mutant: Mutant): Failures {
   const built = mutant.native ? 'native' : 'lib'
   broken[built] = true
   try {
-    if (mutant.suite[0] !== 'cargo') build(copy)
+    if (mutant.suite[0] !== 'cargo' && !isTool(mutant.suite)) build(copy)
     const failures = runSuite(copy, mutant.suite)
-    if (failures.length > 0) return failures
+    if (failures.length > 0 || isTool(mutant.suite)) return failures
     build(copy)
     return runSuite(copy, [])
   } finally {
@@ -129,7 +164,9 @@ function main(): void {
   const copy = copyTree()
   try {
     build(copy)
-    const suites = [...new Set(mutants.flatMap(({ suite }) => suite).filter((file) => file !== 'cargo'))]
+    // The tools are run without a mutant by themselves.
+    const specs = mutants.map(({ suite }) => suite).filter((suite) => suite[0] !== 'cargo' && !isTool(suite))
+    const suites = [...new Set(specs.flat())]
     const unbroken = suites.length === 0 ? [] : runSuite(copy, suites)
     if (unbroken.length > 0) throw new Error(`Without a mutant these tests fail:\n${unbroken.join('\n')}`)
     let survivors = 0

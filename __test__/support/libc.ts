@@ -2,25 +2,8 @@
 
 import koffi from 'koffi'
 
-const library = koffi.load(libraryName())
-
-function libraryName(): string {
-  switch (process.platform) {
-    case 'win32':
-      return 'ucrtbase.dll'
-    case 'darwin':
-      return 'libSystem.B.dylib'
-    case 'freebsd':
-      return 'libc.so.7'
-    default:
-      return isMusl() ? `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1` : 'libc.so.6'
-  }
-}
-
-function isMusl(): boolean {
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
-  return report.header?.glibcVersionRuntime === undefined
-}
+// Not a library by its name: whatever stands in for `malloc` in this process must be what answers here too.
+const library = koffi.load(process.platform === 'win32' ? 'ucrtbase.dll' : null)
 
 /** Binds on first use, as not every library has every function. */
 function lazy<T extends (...args: never[]) => unknown>(declaration: string): T {

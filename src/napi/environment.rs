@@ -28,7 +28,7 @@ pub(crate) struct Environment {
     pub(crate) views: RefCell<HashMap<u32, View>>,
     pub(crate) stores: Stores,
     /// `ArrayBuffer.prototype.transfer` as it was when the addon was loaded; null before Node 21.
-    pub(crate) transfer: sys::napi_ref,
+    pub(crate) transfer: Cell<sys::napi_ref>,
     pub(crate) hot_pair_taken: Cell<bool>,
     pub(crate) sweeper: Sweeper,
     pub(crate) registers: Cell<&'static Registers>,
@@ -47,7 +47,7 @@ impl Environment {
             slots: Owner::new(FIRST_GENERATION.fetch_add(DISTANCE, Ordering::Relaxed)),
             views: RefCell::default(),
             stores: Stores::new(),
-            transfer: capture_transfer(env)?,
+            transfer: Cell::new(capture_transfer(env)?),
             hot_pair_taken: Cell::new(false),
             sweeper: Sweeper::new(),
             registers: Cell::new(Registers::leak()),
@@ -101,6 +101,17 @@ impl Environment {
         unsafe { sys::napi_adjust_external_memory(env, self.unreported.replace(0), &raw mut total) };
         total
     }
+
+    /// Deletes the references that last as long as the environment: the runtime does not.
+    fn delete_references(&self, env: sys::napi_env) {
+        for reference in [&self.transfer, &self.stores.sentinel] {
+            let reference = reference.replace(ptr::null_mut());
+            if !reference.is_null() {
+                // SAFETY: the reference was just taken out, so that it is deleted once.
+                unsafe { sys::napi_delete_reference(env, reference) };
+            }
+        }
+    }
 }
 
 impl Drop for Environment {
@@ -113,6 +124,7 @@ unsafe extern "C" fn finalize(env: sys::napi_env, data: *mut c_void, _hint: *mut
     // SAFETY: the count that `create` left to the instance data is given up here, once.
     let environment = unsafe { Rc::from_raw(data.cast::<Environment>().cast_const()) };
     environment.flush_report(env);
+    environment.delete_references(env);
 }
 
 /// A reference to `ArrayBuffer.prototype.transfer`, or null where the runtime has none.

@@ -3,9 +3,9 @@
 //! Each function leaves the entry in a state that is whole before it calls into the runtime, which
 //! may collect garbage and come back here.
 
+use crate::sync::{AtomicU64, Ordering};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::sys;
 
@@ -320,7 +320,7 @@ impl Environment {
         }
         let Some(view) = self.views.borrow_mut().remove(&place.index()) else { return Ok(false) };
         let generation = place.generation();
-        let detached = view.detach(env, self.transfer);
+        let detached = view.detach(env, self.transfer.get());
         if place.generation() != generation {
             // A program replaced `transfer` before the addon was loaded, and freed the slot in there.
             // What the entry holds now is not this view's.

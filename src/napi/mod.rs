@@ -10,6 +10,9 @@
 mod debug;
 mod environment;
 mod failure;
+#[cfg(feature = "fault-injection")]
+mod faults;
+mod holders;
 mod hot;
 mod lifecycle;
 mod ownership;

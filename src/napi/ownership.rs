@@ -1,11 +1,11 @@
 //! Who owns an address, in all threads of the process: asked by `consume` only.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use super::table::Table;
 use crate::Block;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// What is known of the process's blocks besides what the tables say.
 pub(crate) struct Ownership {
@@ -33,14 +33,12 @@ pub(crate) struct Totals {
     pub(crate) taken_over: u64,
 }
 
-static OWNERSHIP: Mutex<Ownership> = Mutex::new(Ownership {
-    tables: Vec::new(),
-    orphans: BTreeMap::new(),
-    leaked: BTreeMap::new(),
-    tickets: BTreeMap::new(),
-    claims: BTreeSet::new(),
-    past: Totals { allocations: 0, explicit_frees: 0, collected_frees: 0, handed_over: 0, taken_over: 0 },
-});
+#[cfg(not(loom))]
+static OWNERSHIP: Mutex<Ownership> = Mutex::new(Ownership::new());
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref OWNERSHIP: Mutex<Ownership> = Mutex::new(Ownership::new());
+}
 
 /// Nothing panics while it holds the lock; and if it did, the maps would still be maps.
 pub(crate) fn lock() -> MutexGuard<'static, Ownership> {
@@ -48,6 +46,17 @@ pub(crate) fn lock() -> MutexGuard<'static, Ownership> {
 }
 
 impl Ownership {
+    const fn new() -> Self {
+        Self {
+            tables: Vec::new(),
+            orphans: BTreeMap::new(),
+            leaked: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            claims: BTreeSet::new(),
+            past: Totals { allocations: 0, explicit_frees: 0, collected_frees: 0, handed_over: 0, taken_over: 0 },
+        }
+    }
+
     pub(crate) fn add_table(&mut self, table: &Arc<Table>) {
         self.tables.push(Arc::clone(table));
     }
@@ -155,7 +164,7 @@ fn within(blocks: &BTreeMap<usize, usize>, address: usize) -> bool {
     blocks.range(..=address).next_back().is_some_and(|(start, len)| address - start < *len)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -175,5 +184,48 @@ mod tests {
         assert!(!lock().owns((1 << 40) + 100) && !lock().owns((1 << 40) - 1));
         lock().remove_orphan(1 << 40);
         assert!(!lock().owns(1 << 40));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::thread;
+
+    use super::super::table::Owner;
+    use super::*;
+
+    #[test]
+    fn an_address_that_two_threads_consume_is_one_ones() {
+        loom::model(|| {
+            let block = Block::malloc(8).unwrap();
+            let address = block.as_ptr().addr();
+            let owner = Owner::new(0);
+            lock().add_table(owner.table());
+            let other = thread::spawn(move || lock().claim(address));
+            // As `consume` does: the claim is kept until the table says who owns the block.
+            let mine = lock().claim(address);
+            if mine {
+                owner.place(owner.occupy().unwrap()).put(block);
+                lock().unclaim(address);
+            }
+            assert!(other.join().unwrap() != mine);
+            assert!(lock().owns(address));
+            if mine {
+                drop(owner.place(0).take());
+            }
+            lock().remove_table(owner.table());
+        });
+    }
+
+    #[test]
+    fn a_ticket_is_taken_once() {
+        loom::model(|| {
+            let block = Block::malloc(8).unwrap();
+            lock().add_ticket(String::from("ticket"), block);
+            let take = || lock().take_ticket("ticket").is_some();
+            let other = thread::spawn(take);
+            let mine = take();
+            assert!(other.join().unwrap() != mine);
+        });
     }
 }

@@ -141,15 +141,21 @@ impl Slot {
     /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_ARG_VALUE` if the pattern is
     /// empty.
     #[napi]
-    pub fn fill(&self, env: Env, pattern: &[u8], start: f64, end: f64) -> napi::Result<()> {
+    pub fn fill(
+        &self,
+        env: Env,
+        #[napi(ts_arg_type = "Uint8Array")] pattern: Bytes,
+        start: f64,
+        end: f64,
+    ) -> napi::Result<()> {
         self.run(env, |environment, _| {
-            if pattern.is_empty() {
+            if pattern.len == 0 {
                 return Err(Failure::bad_value("The pattern is empty"));
             }
             let (_, start, len) = self.part(start, end)?;
             // SAFETY: `part` checked the bounds; the pattern is a view that JavaScript keeps alive
-            // during the call.
-            unsafe { environment.fill(self.place(), start, len, pattern.as_ptr(), pattern.len()) };
+            // during the call, perhaps one over this block.
+            unsafe { environment.fill(self.place(), start, len, pattern.start, pattern.len) };
             Ok(())
         })
     }
@@ -170,12 +176,12 @@ impl Slot {
     ///
     /// Throws `ERR_CMALLOC_FREED`, and `ERR_OUT_OF_RANGE` if there are more bytes than the block has.
     #[napi]
-    pub fn write(&self, env: Env, bytes: &[u8]) -> napi::Result<()> {
+    pub fn write(&self, env: Env, #[napi(ts_arg_type = "Uint8Array")] bytes: Bytes) -> napi::Result<()> {
         self.run(env, |_, _| {
-            let (block, ..) = self.part(0.0, bytes.len() as f64)?;
+            let (block, ..) = self.part(0.0, bytes.len as f64)?;
             // SAFETY: `part` checked that the block has room; the bytes are a view that JavaScript
             // keeps alive during the call, perhaps one over this block.
-            unsafe { ptr::copy(bytes.as_ptr(), block.as_ptr(), bytes.len()) };
+            unsafe { ptr::copy(bytes.start, block.as_ptr(), bytes.len) };
             Ok(())
         })
     }
@@ -267,6 +273,23 @@ impl Slot {
         operation: impl FnOnce(&Rc<Environment>, sys::napi_env) -> Outcome<T>,
     ) -> napi::Result<T> {
         operation(&self.environment, env.raw()).map_err(|failure| failure.thrown(env.raw()))
+    }
+}
+
+/// The bytes of a `Uint8Array`, as an argument.
+///
+/// A pointer, as they may be those of the very block that is written to: given a `&[u8]` the compiler
+/// may assume that they are not, and turn a copy that minds the overlap into one that does not.
+pub struct Bytes {
+    start: *const u8,
+    len: usize,
+}
+
+impl FromNapiValue for Bytes {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Self> {
+        // SAFETY: passed on from the caller. Nothing is written as long as the slice is there.
+        let bytes = unsafe { <&[u8]>::from_napi_value(env, value)? };
+        Ok(Self { start: bytes.as_ptr(), len: bytes.len() })
     }
 }
 

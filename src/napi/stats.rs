@@ -1,6 +1,6 @@
 //! What is counted, for JavaScript.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;

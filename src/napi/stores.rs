@@ -26,7 +26,7 @@ pub(crate) struct Stores {
     /// How many to hold before those that are gone are dropped from the list.
     prune_at: Cell<usize>,
     /// A strong reference to the youngest sentinel, or null.
-    sentinel: Cell<sys::napi_ref>,
+    pub(crate) sentinel: Cell<sys::napi_ref>,
     /// Whether the environment ends with the process: then nothing needs to be told apart at its end.
     ends_with_process: Cell<bool>,
 }

@@ -10,14 +10,14 @@
 use std::cell::RefCell;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 use crate::Block;
+use crate::sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 /// A key is `generation * 2^26 + index`, an integer that a double holds exactly.
 const INDEX_BITS: u32 = 26;
 const GENERATION_BITS: u32 = 53 - INDEX_BITS;
-/// An entry of this generation has no key any more: see [`Place::key`].
+/// An entry of this generation, or of a later one, has no key any more: see [`Place::key`].
 const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 
 /// How far an entry's next key is from its last one.
@@ -27,7 +27,7 @@ pub(crate) const KEY_STEP: f64 = (1u64 << INDEX_BITS) as f64;
 pub(crate) const END_OF_KEYS: f64 = LAST_GENERATION as f64 * KEY_STEP;
 
 /// The first segment's entries; each further segment has twice as many as the one before.
-const FIRST_SEGMENT: u32 = 1024;
+const FIRST_SEGMENT: u32 = if cfg!(loom) { 1 } else { 1024 };
 const SEGMENTS: usize = 16;
 const MAX_ENTRIES: u32 = FIRST_SEGMENT * ((1 << SEGMENTS) - 1);
 
@@ -141,25 +141,27 @@ impl Entry {
         }
     }
 
-    /// Makes every key of this entry stale.
+    /// Forgets where the block is, and makes every key of this entry stale.
+    ///
+    /// In this order: a reader that sees the new generation sees no old address any more, and one that
+    /// sees anything newer sees the new generation. So nobody mixes an old address with a new length.
     fn move_on(&self) {
         let generation = self.generation.load(Ordering::Relaxed);
-        if generation < LAST_GENERATION {
-            // Before the fields change, so that a reader that sees the change sees this too.
-            self.generation.store(generation + 1, Ordering::Relaxed);
-            fence(Ordering::Release);
-        }
+        self.address.store(0, Ordering::Release);
+        // Those from the last one on are no keys, but readers still need a change.
+        let next = generation.checked_add(1).unwrap_or(LAST_GENERATION);
+        self.generation.store(next, Ordering::Release);
     }
 }
 
 impl Drop for Table {
     fn drop(&mut self) {
-        for (segment, start) in self.segments.iter_mut().enumerate() {
-            let start = *start.get_mut();
+        for (segment, start) in self.segments.iter().enumerate() {
+            let start = start.load(Ordering::Relaxed);
             if !start.is_null() {
                 let entries = ptr::slice_from_raw_parts_mut(start, segment_len(segment));
                 // SAFETY: `Owner::add_entry` made the segment from a boxed slice of this length,
-                // and `&mut self` says that nobody looks at it any more.
+                // and nobody looks at a table any more that is dropped.
                 drop(unsafe { Box::from_raw(entries) });
             }
         }
@@ -255,7 +257,7 @@ impl Place<'_> {
     #[inline]
     pub(crate) fn key(self) -> f64 {
         match self.generation() {
-            LAST_GENERATION => -1.0,
+            LAST_GENERATION.. => -1.0,
             generation => f64::from(generation) * KEY_STEP + f64::from(self.index),
         }
     }
@@ -315,8 +317,6 @@ impl Place<'_> {
         let result = change(&mut block);
         let (start, new_len) = block.into_parts();
         self.entry.move_on();
-        // Nobody may see the old address with the new length.
-        self.entry.address.store(0, Ordering::Release);
         self.entry.len.store(new_len, Ordering::Release);
         self.entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
         subtract(&self.owner.counters().live_bytes, len as u64);
@@ -355,7 +355,6 @@ impl Place<'_> {
     #[inline]
     fn clear(self, len: usize) {
         self.entry.move_on();
-        self.entry.address.store(0, Ordering::Release);
         self.entry.set_state(State::Idle);
         subtract(&self.owner.counters().live_bytes, len as u64);
     }
@@ -411,7 +410,7 @@ fn segment_len(segment: usize) -> usize {
     (FIRST_SEGMENT as usize) << segment
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -542,5 +541,83 @@ mod tests {
         assert_eq!(live(), 8);
         drop(place.take());
         assert_eq!(live(), 0);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::thread;
+
+    use super::*;
+
+    /// Blocks that a reader must never see mixed: one's start with the other's length.
+    fn short_and_long() -> [Block; 2] {
+        let mut blocks = [Block::malloc(8).unwrap(), Block::malloc(8).unwrap()];
+        blocks.sort_by_key(|block| block.as_ptr().addr());
+        let [short, mut long] = blocks;
+        long.resize(1000).unwrap();
+        [short, long]
+    }
+
+    /// Asks, while `owner` changes the table, whether an address is owned that no block ever has: it is behind
+    /// the short block.
+    fn nobody_sees_a_mixture(change: fn(Place<'_>, Block)) {
+        loom::model(move || {
+            let owner = Owner::new(0);
+            let place = owner.place(owner.occupy().unwrap());
+            let [short, long] = short_and_long();
+            let behind = short.as_ptr().addr() + 8;
+            let owned_by_long = (long.as_ptr().addr()..long.as_ptr().addr() + long.len()).contains(&behind);
+            place.put(short);
+            let table = Arc::clone(owner.table());
+            let reader = thread::spawn(move || table.owns(behind));
+            change(place, long);
+            assert!(owned_by_long || !reader.join().unwrap(), "an old address was seen with a new length");
+            drop(place.take());
+        });
+    }
+
+    #[test]
+    fn a_block_that_is_replaced_is_never_seen_with_the_other_ones_length() {
+        nobody_sees_a_mixture(|place, long| {
+            drop(place.take());
+            place.put(long);
+        });
+    }
+
+    #[test]
+    fn a_block_that_is_resized_is_never_seen_with_its_new_length_at_its_old_place() {
+        nobody_sees_a_mixture(|place, long| {
+            place.change(|block| *block = long);
+        });
+    }
+
+    #[test]
+    fn a_block_that_stays_is_always_owned_while_another_comes_and_goes() {
+        loom::model(|| {
+            let owner = Owner::new(0);
+            let [stays, comes] = [0; 2].map(|_| owner.place(owner.occupy().unwrap()));
+            let [short, long] = short_and_long();
+            let inside = short.as_ptr().addr() + 7;
+            stays.put(short);
+            let table = Arc::clone(owner.table());
+            let reader = thread::spawn(move || table.owns(inside));
+            comes.put(long);
+            drop(comes.take());
+            assert!(reader.join().unwrap());
+            drop(stays.take());
+        });
+    }
+
+    #[test]
+    fn an_entry_that_is_new_is_whole() {
+        loom::model(|| {
+            let owner = Owner::new(7);
+            let table = Arc::clone(owner.table());
+            let reader = thread::spawn(move || table.owns(8));
+            let places = [0; 3].map(|_| owner.occupy().unwrap());
+            assert!(!reader.join().unwrap());
+            assert_eq!(places, [0, 1, 2]);
+        });
     }
 }

@@ -7,116 +7,58 @@
 //! JavaScript can reach the bytes any more.
 
 use std::ffi::c_void;
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use napi::sys;
 
 use super::failure::{Failure, Outcome, check};
+use super::holders::{Holders, Rest, Store};
 use super::ownership;
 use crate::Block;
+use crate::sync::{AtomicPtr, Ordering};
 
 /// The holders of a block that has an `ArrayBuffer`, and the block.
 ///
 /// The backing store's finalizer is given a pointer to this, never a slot's number or an address,
 /// so that it cannot mean anything else by the time it runs. It may run in any thread.
-pub(crate) struct Control(Mutex<Holders>);
-
-struct Holders {
-    /// `None` once it was taken back, freed or leaked.
-    block: Option<Block>,
-    /// Whether the slot holds on to the block.
-    slot: bool,
-    store: Store,
-    /// Whether, as the environment began to go down, the bytes were still under the `ArrayBuffer` that
-    /// was made for them.
-    unmoved_at_end: bool,
-    /// A weak reference to the `ArrayBuffer`, until its backing store is gone.
-    array_buffer: Reference,
-}
-
-/// A reference that only the environment's thread uses; it is null once it was deleted.
-struct Reference(sys::napi_ref);
-
-// SAFETY: every function that uses the reference has been given the environment by the runtime, which
-// it does in the environment's own thread only. Other threads move and compare the pointer.
-unsafe impl Send for Reference {}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Store {
-    /// The runtime has not said yet that it made the `ArrayBuffer`: its finalizer must do nothing.
-    Unborn,
-    /// Some `ArrayBuffer`, ours or another, holds the bytes.
-    Held,
-    /// Its finalizer has run.
-    Gone,
+pub(crate) struct Control {
+    holders: Holders<Block>,
+    /// A weak reference to the `ArrayBuffer`, until its backing store is gone; then null. Only the
+    /// environment's thread uses what it points to.
+    array_buffer: AtomicPtr<sys::napi_ref__>,
 }
 
 /// A slot's side of an `ArrayBuffer` over its block.
 pub(crate) struct View(pub(super) Arc<Control>);
 
 impl Control {
-    fn holders(&self) -> MutexGuard<'_, Holders> {
-        // Nothing panics under the lock but the allocator's own bookkeeping.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self) -> Option<Block> {
-        self.holders().block.take()
-    }
-
     pub(super) fn store_is_held(&self) -> bool {
-        self.holders().store == Store::Held
+        self.holders.store() == Store::Held
     }
 
     /// Notes, as the environment begins to go down, whether the bytes never left their `ArrayBuffer`.
     pub(super) fn note_end(&self, env: sys::napi_env) {
-        let unmoved = self.is_attached(env);
-        self.holders().unmoved_at_end = unmoved;
+        self.holders.note_end(self.is_attached(env));
     }
 
-    fn store_is_gone(&self) -> bool {
-        self.holders().store == Store::Gone
-    }
-
-    /// The slot lets go of the block: from here on the backing store alone holds it.
+    /// The slot lets go of the block.
     fn orphan(&self) {
-        let mut holders = self.holders();
-        holders.slot = false;
-        if holders.store == Store::Gone {
-            holders.block = None;
-        } else if let Some(block) = &holders.block {
-            ownership::lock().add_orphan(block.as_ptr().addr(), block.len());
-        }
+        drop(self.holders.slot_ended(|block| ownership::lock().add_orphan(block.as_ptr().addr(), block.len())));
     }
 
     /// The backing store is gone, or its environment goes down.
-    ///
-    /// As an environment goes down the runtime calls finalizers even if the store was moved to another
-    /// thread, which may be reading the bytes: then leaking is the safe choice. If they never left the
-    /// `ArrayBuffer` that we made, nobody can: no JavaScript runs here any more.
     fn store_ended(&self, env: sys::napi_env) {
-        let must_ask = self.holders().block.is_some();
-        // Asked without the lock, as it enters the runtime.
-        let safe = !must_ask || runs_javascript(env) || self.holders().unmoved_at_end;
-        let mut holders = self.holders();
-        holders.store = Store::Gone;
-        let reference = mem::replace(&mut holders.array_buffer.0, ptr::null_mut());
-        let block = if safe && holders.slot { None } else { holders.block.take() };
-        drop(holders);
-        if let Some(block) = block {
-            let mut ownership = ownership::lock();
-            ownership.remove_orphan(block.as_ptr().addr());
-            if safe {
-                drop(ownership);
-                drop(block);
-            } else {
-                let (start, len) = block.into_parts();
-                ownership.add_leaked(start.as_ptr().addr(), len);
-            }
+        let rest = self.holders.store_ended(|| runs_javascript(env));
+        if let Some(Rest::Free(block) | Rest::Leak(block)) = &rest {
+            ownership::lock().remove_orphan(block.as_ptr().addr());
         }
+        if let Some(Rest::Leak(block)) = rest {
+            let (start, len) = block.into_parts();
+            ownership::lock().add_leaked(start.as_ptr().addr(), len);
+        }
+        let reference = self.array_buffer.swap(ptr::null_mut(), Ordering::Relaxed);
         // SAFETY: the reference was just taken out, so that it is deleted once.
         unsafe { sys::napi_delete_reference(env, reference) };
     }
@@ -136,7 +78,7 @@ impl Control {
 
     /// The `ArrayBuffer`, if it is still the one that holds the bytes; else null.
     fn attached(&self, env: sys::napi_env) -> Outcome<sys::napi_value> {
-        let reference = self.holders().array_buffer.0;
+        let reference = self.array_buffer.load(Ordering::Relaxed);
         let mut value = ptr::null_mut();
         if reference.is_null() {
             return Ok(value);
@@ -151,14 +93,8 @@ impl View {
     /// Makes an `ArrayBuffer` over `block`. On an error the block comes back.
     pub(crate) fn create(env: sys::napi_env, block: Block) -> Result<(Self, sys::napi_value), (Failure, Block)> {
         let (start, len) = (block.as_ptr(), block.len());
-        let control = Arc::new(Control(Mutex::new(Holders {
-            block: Some(block),
-            slot: true,
-            store: Store::Unborn,
-            unmoved_at_end: false,
-            array_buffer: Reference(ptr::null_mut()),
-        })));
-        let take_back = |failure| match control.take() {
+        let control = Arc::new(Control { holders: Holders::new(block), array_buffer: AtomicPtr::new(ptr::null_mut()) });
+        let take_back = |failure| match control.holders.take() {
             Some(block) => (failure, block),
             None => unreachable!("an unborn store takes nothing"),
         };
@@ -188,11 +124,8 @@ impl View {
             unsafe { sys::napi_detach_arraybuffer(env, value) };
             return Err(take_back(failure));
         }
-        {
-            let mut holders = control.holders();
-            holders.store = Store::Held;
-            holders.array_buffer = Reference(array_buffer);
-        }
+        control.array_buffer.store(array_buffer, Ordering::Relaxed);
+        control.holders.store_is_born();
         Ok((Self(control), value))
     }
 
@@ -209,7 +142,7 @@ impl View {
     pub(crate) fn detach(&self, env: sys::napi_env, transfer: sys::napi_ref) -> bool {
         let Ok(value) = self.attached(env) else { return false };
         if value.is_null() {
-            return self.0.store_is_gone();
+            return self.0.holders.store() == Store::Gone;
         }
         if transfer.is_null() {
             // SAFETY: `value` is an attached ArrayBuffer.
@@ -222,7 +155,7 @@ impl View {
 
     /// The block, after [`detach`](Self::detach) has succeeded.
     pub(crate) fn into_block(self) -> Option<Block> {
-        self.0.take()
+        self.0.holders.take()
     }
 
     /// Lets go of the block, and leaves it to its backing store.
@@ -272,7 +205,7 @@ unsafe extern "C" fn finalize_store(env: sys::napi_env, _data: *mut c_void, hint
     // Nothing here panics; if it did, then not into the runtime's C++.
     let _ = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: `View::create` left a count to this finalizer, which lives until the end of it.
-        if unsafe { &*control }.holders().store == Store::Unborn {
+        if unsafe { &*control }.holders.store() == Store::Unborn {
             return;
         }
         // SAFETY: this is the end of the backing store, which comes once: the count is given up.

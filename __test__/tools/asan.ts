@@ -1,0 +1,53 @@
+/**
+ * Runs specs with AddressSanitizer, which sees each use of memory that was freed, each double free, and each access
+ * beyond a block. The programs that specs start run with it too, on every version of Node.
+ */
+
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { ROOT } from '../support/run.js'
+import { buildWithAsan, clearReports, environment, reports } from './sanitizer.js'
+
+/** Those that are about who owns a block, and how long. */
+const SPECS = ['consume', 'escapes', 'handle', 'lifetimes', 'native']
+
+/** Why others cannot be run. The rest is left out for its time. */
+const LEFT_OUT: Record<string, string> = {
+  limits: 'it limits the address space, of which the sanitizer takes terabytes, and measures memory',
+  residency: 'it measures resident memory, to which the sanitizer adds',
+  stats: 'it measures memory, to which the sanitizer adds',
+}
+
+/** Planted, to see that the sanitizer is there. */
+const PLANTS = {
+  'use after free': 'heap-use-after-free',
+  'double free': 'double-free',
+  overflow: 'heap-buffer-overflow',
+}
+
+function main(): void {
+  const env = { ...process.env, ...environment(buildWithAsan(), { detect_leaks: 0 }) }
+  for (const [plant, kind] of Object.entries(PLANTS)) {
+    clearReports()
+    spawnSync(process.execPath, ['--expose-gc', join(__dirname, 'walk.js'), plant], { cwd: ROOT, env })
+    if (!reports().some((report) => report.includes(kind))) throw new Error(`A planted ${plant} was not seen`)
+    console.log(`ok: a planted ${plant} is seen`)
+  }
+
+  const wanted = process.argv.slice(2)
+  const specs = (wanted.length > 0 ? wanted : SPECS).map((name) => `${name}.spec.ts`)
+  for (const file of readdirSync(join(ROOT, '__test__')).filter((entry) => entry.endsWith('.spec.ts'))) {
+    const reason = LEFT_OUT[file.replace('.spec.ts', '')] ?? 'it is not about who owns a block, and how long'
+    if (!specs.includes(file)) console.log(`left out: ${file}: ${reason}`)
+  }
+  clearReports()
+  const files = specs.map((file) => `__test__/${file}`)
+  const { status } = spawnSync('npx', ['ava', ...files], { cwd: ROOT, env, stdio: 'inherit' })
+  const found = reports()
+  for (const report of found) console.log(report)
+  console.log(`${specs.join(', ')}: AddressSanitizer reported ${found.length} errors`)
+  process.exitCode = status === 0 && found.length === 0 ? 0 : 1
+}
+
+main()
