@@ -48,7 +48,7 @@ impl Shadowed {
     fn check(&self) {
         assert_eq!(self.block.len(), self.bytes.len());
         // Miri aligns a block to no more than its length can need.
-        assert!(cfg!(miri) || self.block.as_ptr().addr() % 8 == 0);
+        assert!(cfg!(miri) || self.block.as_ptr().addr().is_multiple_of(8));
         for (index, byte) in self.bytes.iter().enumerate() {
             if let Some(byte) = byte {
                 // SAFETY: the index is within the block, and the model says that the byte was written.
