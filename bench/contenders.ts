@@ -3,6 +3,10 @@
 import { malloc } from 'cmalloc'
 import koffi from 'koffi'
 
+// Every function in a variable of this module, so that nobody pays for how its module exports it.
+const allocate = malloc
+const { alloc, free } = koffi
+
 export interface Contender {
   name: string
   /** Makes a function that allocates and frees once. */
@@ -14,13 +18,13 @@ export interface Contender {
  * difference.
  */
 const koffiByName = (byteLength: number) => (): void => {
-  koffi.free(koffi.alloc('char', byteLength))
+  free(alloc('char', byteLength))
 }
 
 const koffiByType =
   (byteLength: number, { uint8_t: byte } = koffi.types) =>
   (): void => {
-    koffi.free(koffi.alloc(byte!, byteLength))
+    free(alloc(byte!, byteLength))
   }
 
 export const CMALLOC = 'cmalloc: malloc, free'
@@ -29,7 +33,7 @@ export const KOFFI = ['koffi: alloc, free (type by name)', 'koffi: alloc, free (
 
 /** Those that allocate with C's malloc and free at once. */
 export const NATIVE: readonly Contender[] = [
-  { name: CMALLOC, cycle: (byteLength) => () => malloc(byteLength).free() },
+  { name: CMALLOC, cycle: (byteLength) => () => allocate(byteLength).free() },
   { name: KOFFI[0], cycle: koffiByName },
   { name: KOFFI[1], cycle: koffiByType },
 ]

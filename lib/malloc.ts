@@ -3,6 +3,9 @@ import { createHandle, type NativeBuffer } from './native-buffer.js'
 import { allocateCell } from './slots.js'
 import { blockLength } from './validate.js'
 
+// In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
+const [lengthOf, allocate, create, AS_IS] = [blockLength, allocateCell, createHandle, UNINIT]
+
 /**
  * Allocates `count * size` bytes with C's `malloc`, every page of them resident in physical memory.
  *
@@ -23,7 +26,7 @@ import { blockLength } from './validate.js'
  * ```
  */
 export function malloc(count: number, size: number = 1, init?: Init): NativeBuffer {
-  const byteLength = blockLength(count, size)
-  const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength)
-  return createHandle(allocateCell(byteLength, checked), byteLength)
+  const byteLength = lengthOf(count, size)
+  const checked = init === undefined ? AS_IS : checkOptionalInit(init, byteLength)
+  return create(allocate(byteLength, checked), byteLength)
 }

@@ -27,6 +27,9 @@ export type ViewConstructor<T extends ArrayBufferView> = new (
   length?: number,
 ) => T
 
+// In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
+const [giveBack, isHeld] = [freeCell, isPinned]
+
 /** Only this file has it, so that nobody else makes handles. */
 const KEY = Symbol('cmalloc')
 
@@ -81,7 +84,7 @@ export class NativeBuffer implements Disposable {
       return cell.address >= 0 ? BigInt(cell.address) : cell.slot.address
     }
     const freeFast = (buffer: NativeBuffer): void => {
-      freeCell(buffer.#useAlone('free'))
+      giveBack(buffer.#useAlone('free'))
       // Not before: an ArrayBuffer that is collected cannot be detached any more, and would keep the block.
       buffer.#empty()
     }
@@ -355,7 +358,7 @@ export class NativeBuffer implements Disposable {
 
   #useAlone(operation: string): Cell {
     const cell = this.#use(operation)
-    if (isPinned(this)) throw pinned(operation)
+    if (isHeld(this)) throw pinned(operation)
     return cell
   }
 

@@ -18,6 +18,6 @@ export type { ProcessStats, ThreadStats } from '../index.js'
 export type Slot = native.Slot
 
 /** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */
-export const { allocate, free, registers, keyStep, endOfKeys }: native.HotPair = native.takeHotPair()
+export const hotPair: native.HotPair = native.takeHotPair()
 
 if (isMainThread) native.endsWithProcess()

@@ -1,5 +1,9 @@
-import { allocate, endOfKeys, free, keyStep, registers, Slot } from './native.js'
+import { hotPair, Slot } from './native.js'
 import { fillSlot, UNINIT, type CheckedInit } from './init.js'
+
+// In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
+const { allocate, endOfKeys, free, keyStep, registers } = hotPair
+const AS_IS = UNINIT
 
 /**
  * A slot, and what is known of it. A native object that the garbage collector watches costs as much as a
@@ -49,7 +53,7 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
   try {
     registers[0] = cell.key
     registers[1] = byteLength
-    registers[2] = typeof init === 'number' ? init : UNINIT
+    registers[2] = typeof init === 'number' ? init : AS_IS
     allocate()
     cell.address = registers[1]
   } catch (error) {

@@ -1,5 +1,8 @@
 import { invalidType, outOfRange } from './errors.js'
-import { isInteger, isSafeInteger, max, min } from './primordials.js'
+import * as primordials from './primordials.js'
+
+// In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
+const { isInteger, isSafeInteger, max, min } = primordials
 
 const POSITIVE = 'an integer from 1 to 2^53 - 1'
 
