@@ -9,7 +9,7 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 
@@ -57,9 +57,17 @@ function readMutant(file: string): Mutant {
     name: basename(file, '.patch'),
     patch: join(__dirname, file),
     breaks: header('Breaks'),
-    suite: header('Suite').split(' '),
+    suite: suiteOf(file, header('Suite')),
     native: /^\+\+\+ b\/src\//m.test(text),
   }
+}
+
+/** The test files, or a tool and its arguments. A file that is not there would fail, and look like a catch. */
+function suiteOf(file: string, text: string): string[] {
+  const suite = text.split(' ')
+  const missing = suite.find((name) => name.endsWith('.spec.ts') && !existsSync(join(ROOT, name)))
+  if (missing !== undefined) throw new Error(`${file}: there is no ${missing}`)
+  return suite
 }
 
 /** A copy of the working tree, which shares what was installed. */
