@@ -148,7 +148,8 @@ impl Environment {
             self.admit(env, place, block, |counters| &counters.allocations);
             return Ok(());
         }
-        place.change(|block| block.resize(len)).ok_or_else(Failure::freed)??;
+        self.with_last_chance(env, || place.change(|block| block.resize(len)).transpose())?
+            .ok_or_else(Failure::freed)?;
         self.report(env, signed(len) - signed(old));
         Ok(())
     }

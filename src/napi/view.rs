@@ -173,14 +173,25 @@ fn is_detached(env: sys::napi_env, array_buffer: sys::napi_value) -> Outcome<boo
 
 /// `transfer.call(array_buffer, 0)`: moves the buffer to one of no bytes, which drops them.
 fn call_transfer(env: sys::napi_env, array_buffer: sys::napi_value, transfer: sys::napi_ref) {
-    let mut function = ptr::null_mut();
     let mut zero = ptr::null_mut();
+    // SAFETY: `zero` is a place to write to.
+    unsafe { sys::napi_create_int32(env, 0, &raw mut zero) };
+    call_captured(env, array_buffer, transfer, zero);
+}
+
+/// `function.call(this, argument)`, of a function that was captured as the environment was created.
+pub(super) fn call_captured(
+    env: sys::napi_env,
+    this: sys::napi_value,
+    function: sys::napi_ref,
+    argument: sys::napi_value,
+) {
+    let mut value = ptr::null_mut();
     let mut result = ptr::null_mut();
     // SAFETY: every place to write to is a local; the reference is strong and never deleted.
     let status = unsafe {
-        sys::napi_get_reference_value(env, transfer, &raw mut function);
-        sys::napi_create_int32(env, 0, &raw mut zero);
-        sys::napi_call_function(env, array_buffer, function, 1, &raw const zero, &raw mut result)
+        sys::napi_get_reference_value(env, function, &raw mut value);
+        sys::napi_call_function(env, this, value, 1, &raw const argument, &raw mut result)
     };
     if status != sys::Status::napi_ok {
         clear_exception(env);
