@@ -64,7 +64,10 @@ for (const node of RUNTIMES) {
     t.is(Number(bytes), Number(blocks) * 64 * MiB)
     // A handle may still be on the stack.
     t.true(Number(blocks) >= 6 && Number(blocks) <= 8, message)
-    t.regex(message, /wait for the finalizers .*: call free\(\), declare them with `using`, or let the event loop turn$/)
+    t.regex(
+      message,
+      /wait for the finalizers .*: call free\(\), declare them with `using`, or let the event loop turn$/,
+    )
   })
 }
 
@@ -89,7 +92,10 @@ for (const node of noGroups === undefined ? NODE_VERSIONS : []) {
           t.deepEqual([report.done, report.error], [40, undefined])
         } else {
           t.is(report.error?.code, 'ERR_CMALLOC_OUT_OF_MEMORY')
-          t.regex(report.error!.message, /^Cannot make 67108864 bytes resident: .*dropped blocks wait for the finalizers/)
+          t.regex(
+            report.error!.message,
+            /^Cannot make 67108864 bytes resident: .*dropped blocks wait for the finalizers/,
+          )
           t.true(report.done >= 3)
         }
       } finally {
