@@ -45,12 +45,14 @@ impl Environment {
         static FIRST_GENERATION: AtomicU32 = AtomicU32::new(1);
         const DISTANCE: u32 = 1_000_003;
 
+        let bun_gc = capture(env, &[c"Bun", c"gc"])?;
+        let deno_cwd = capture(env, &[c"Deno", c"cwd"])?;
         let environment = Rc::new(Self {
             slots: Owner::new(FIRST_GENERATION.fetch_add(DISTANCE, Ordering::Relaxed)),
             views: RefCell::default(),
-            stores: Stores::new(),
+            stores: Stores::new(bun_gc.is_null() && deno_cwd.is_null()),
             transfer: Cell::new(capture_transfer(env)?),
-            bun_gc: Cell::new(capture(env, &[c"Bun", c"gc"])?),
+            bun_gc: Cell::new(bun_gc),
             hot_pair_taken: Cell::new(false),
             sweeper: Sweeper::new(),
             registers: Cell::new(Registers::leak()),
