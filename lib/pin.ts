@@ -1,5 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { mapDelete, mapGet, mapSet } from './primordials.js'
+
 /** What a pin needs of the handle it pins. */
 interface Pinnable extends Disposable {
   readonly freed: boolean
@@ -11,6 +13,9 @@ interface Pinnable extends Disposable {
  */
 const pins = new Map<Pinnable, { count: number; disposed: boolean }>()
 
+/** How many there are: none is what every `free` asks for first. */
+let pinnedHandles = 0
+
 /**
  * Holds a block where it is, as long as C code or I/O in flight uses it. Pins nest: each counts.
  *
@@ -21,9 +26,13 @@ export class Pin implements Disposable {
 
   /** @internal */
   constructor(handle: Pinnable) {
-    const held = pins.get(handle)
-    if (held === undefined) pins.set(handle, { count: 1, disposed: false })
-    else held.count += 1
+    const held = mapGet(pins, handle)
+    if (held === undefined) {
+      mapSet(pins, handle, { count: 1, disposed: false })
+      pinnedHandles += 1
+    } else {
+      held.count += 1
+    }
     this.#handle = handle
   }
 
@@ -32,11 +41,12 @@ export class Pin implements Disposable {
     const handle = this.#handle
     if (handle === undefined) return
     this.#handle = undefined
-    const held = pins.get(handle)
+    const held = mapGet(pins, handle)
     if (held === undefined) return
     held.count -= 1
     if (held.count > 0) return
-    pins.delete(handle)
+    mapDelete(pins, handle)
+    pinnedHandles -= 1
     if (held.disposed) handle[Symbol.dispose]()
   }
 
@@ -47,11 +57,11 @@ export class Pin implements Disposable {
 }
 
 export function isPinned(handle: Pinnable): boolean {
-  return pins.size > 0 && pins.has(handle)
+  return pinnedHandles > 0 && mapGet(pins, handle) !== undefined
 }
 
 /** Disposes a pinned handle as soon as its last pin goes. */
 export function disposeWhenUnpinned(handle: Pinnable): void {
-  const held = pins.get(handle)
+  const held = mapGet(pins, handle)
   if (held !== undefined) held.disposed = true
 }

@@ -11,6 +11,11 @@ function getter<T>(prototype: object, key: PropertyKey): (receiver: unknown) => 
   return (receiver) => apply(get, receiver, []) as T
 }
 
+/** A method as a function of its receiver. */
+function uncurry<F>(method: (...args: never[]) => unknown): F {
+  return Function.prototype.call.bind(method) as F
+}
+
 const TypedArrayPrototype = getPrototypeOf(Uint8Array.prototype) as object
 
 function viewGetters(prototype: object) {
@@ -46,3 +51,10 @@ export const { assign } = Object
 
 /** The class, which a program may replace as well. */
 export const Bytes = Uint8Array
+
+const { get, set, delete: remove } = Map.prototype
+
+/** The methods of a map, as functions of the map. */
+export const mapGet: <K, V>(map: Map<K, V>, key: K) => V | undefined = uncurry(get)
+export const mapSet: <K, V>(map: Map<K, V>, key: K, value: V) => Map<K, V> = uncurry(set)
+export const mapDelete: <K, V>(map: Map<K, V>, key: K) => boolean = uncurry(remove)

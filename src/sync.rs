@@ -10,11 +10,11 @@ pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(all(feature = "napi", not(loom)))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
+    atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
 };
 
 #[cfg(all(feature = "napi", loom))]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
+    atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
 };

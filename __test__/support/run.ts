@@ -5,6 +5,9 @@ import { resolve } from 'node:path'
 export const NODE_VERSIONS = [20, 22, 24, 26] as const
 export type NodeVersion = (typeof NODE_VERSIONS)[number]
 
+/** A major version of Node, or another runtime that has Node-API. */
+export type Runtime = NodeVersion | 'bun' | 'deno'
+
 export interface Outcome {
   /** The exit code, or null if a signal ended the process. */
   code: number | null
@@ -14,9 +17,9 @@ export interface Outcome {
 }
 
 export interface Options {
-  /** The Node to run on; the one that runs the tests if omitted. */
-  node?: NodeVersion
-  /** Arguments for Node itself. */
+  /** The runtime to run on; the Node that runs the tests if omitted. Deno runs fixtures only. */
+  node?: Runtime
+  /** Arguments for the runtime itself. */
   flags?: string[]
   env?: Record<string, string>
   /** What stands before the command, such as `['prlimit', '--as=1000000000']`. */
@@ -27,9 +30,15 @@ export interface Options {
 
 export const ROOT = resolve(__dirname, '../..')
 
-/** The path of a Node of that major version. */
-export function nodePath(version: NodeVersion): string {
-  return resolve(ROOT, `__test__/runtimes/node_modules/node${version}/bin/node`)
+/** The path of a runtime. */
+export function runtimePath(runtime: Runtime): string {
+  const path = { bun: 'bun/bin/bun.exe', deno: 'deno/deno' }[runtime as string] ?? `node${runtime}/bin/node`
+  return resolve(ROOT, '__test__/runtimes/node_modules', path)
+}
+
+/** How a test calls a runtime. */
+export function nameOf(runtime: Runtime): string {
+  return { bun: 'Bun', deno: 'Deno' }[runtime as string] ?? `Node ${runtime}`
 }
 
 /** Runs a program of `__test__/fixtures` in a process of its own. */
@@ -46,7 +55,13 @@ function run(
   args: string[],
   { node, flags = [], env = {}, prefix = [], timeout = 120_000 }: Options,
 ): Promise<Outcome> {
-  const [command, ...rest] = [...prefix, node === undefined ? process.execPath : nodePath(node), ...flags, ...args]
+  const [command, ...rest] = [
+    ...prefix,
+    node === undefined ? process.execPath : runtimePath(node),
+    ...(node === 'deno' ? ['run', '--allow-all'] : []),
+    ...flags,
+    ...args,
+  ]
   return new Promise((done, fail) => {
     const child = spawn(command!, rest, {
       cwd: ROOT,

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -29,6 +29,8 @@ pub(crate) struct Environment {
     pub(crate) stores: Stores,
     /// `ArrayBuffer.prototype.transfer` as it was when the addon was loaded; null before Node 21.
     pub(crate) transfer: Cell<sys::napi_ref>,
+    /// `Bun.gc`; null elsewhere.
+    pub(crate) bun_gc: Cell<sys::napi_ref>,
     pub(crate) hot_pair_taken: Cell<bool>,
     pub(crate) sweeper: Sweeper,
     pub(crate) registers: Cell<&'static Registers>,
@@ -43,11 +45,14 @@ impl Environment {
         static FIRST_GENERATION: AtomicU32 = AtomicU32::new(1);
         const DISTANCE: u32 = 1_000_003;
 
+        let bun_gc = capture(env, &[c"Bun", c"gc"])?;
+        let deno_cwd = capture(env, &[c"Deno", c"cwd"])?;
         let environment = Rc::new(Self {
             slots: Owner::new(FIRST_GENERATION.fetch_add(DISTANCE, Ordering::Relaxed)),
             views: RefCell::default(),
-            stores: Stores::new(),
+            stores: Stores::new(bun_gc.is_null() && deno_cwd.is_null()),
             transfer: Cell::new(capture_transfer(env)?),
+            bun_gc: Cell::new(bun_gc),
             hot_pair_taken: Cell::new(false),
             sweeper: Sweeper::new(),
             registers: Cell::new(Registers::leak()),
@@ -104,7 +109,7 @@ impl Environment {
 
     /// Deletes the references that last as long as the environment: the runtime does not.
     fn delete_references(&self, env: sys::napi_env) {
-        for reference in [&self.transfer, &self.stores.sentinel] {
+        for reference in [&self.transfer, &self.bun_gc, &self.stores.sentinel] {
             let reference = reference.replace(ptr::null_mut());
             if !reference.is_null() {
                 // SAFETY: the reference was just taken out, so that it is deleted once.
@@ -143,18 +148,25 @@ fn capture_transfer(env: sys::napi_env) -> Outcome<sys::napi_ref> {
     if major < SINCE {
         return Ok(ptr::null_mut());
     }
+    capture(env, &[c"ArrayBuffer", c"prototype", c"transfer"])
+}
+
+/// A strong reference to the function that the names lead to from the global object; null if there is none.
+fn capture(env: sys::napi_env, names: &[&CStr]) -> Outcome<sys::napi_ref> {
     let mut value = ptr::null_mut();
     let mut reference = ptr::null_mut();
-    // SAFETY: `value` and `reference` are places to write to; each name ends with a zero; each object
-    // comes from the call before, which is checked.
+    let mut kind = sys::ValueType::napi_object;
+    // SAFETY: `value`, `kind` and `reference` are places to write to; each name ends with a zero; each
+    // object comes from the call before, which is checked.
     unsafe {
         check(sys::napi_get_global(env, &raw mut value))?;
-        for name in [c"ArrayBuffer", c"prototype", c"transfer"] {
-            let object = value;
-            check(sys::napi_get_named_property(env, object, name.as_ptr(), &raw mut value))?;
+        for name in names {
+            if !matches!(kind, sys::ValueType::napi_object | sys::ValueType::napi_function) {
+                return Ok(ptr::null_mut());
+            }
+            check(sys::napi_get_named_property(env, value, name.as_ptr(), &raw mut value))?;
+            check(sys::napi_typeof(env, value, &raw mut kind))?;
         }
-        let mut kind = sys::ValueType::napi_undefined;
-        check(sys::napi_typeof(env, value, &raw mut kind))?;
         if kind == sys::ValueType::napi_function {
             check(sys::napi_create_reference(env, value, 1, &raw mut reference))?;
         }

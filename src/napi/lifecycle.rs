@@ -61,7 +61,7 @@ impl Environment {
             freed?;
         } else {
             let intact = must_be_intact(place, "by free()");
-            self.abandon(place);
+            self.abandon(env, place);
             self.count(|counters| &counters.explicit_frees);
             intact?;
         }
@@ -75,7 +75,7 @@ impl Environment {
             State::Live => self.free_collected(env, place),
             State::Viewed => {
                 // Whoever holds the ArrayBuffer may still use it.
-                self.abandon(place);
+                self.abandon(env, place);
                 self.count(|counters| &counters.collected_frees);
             }
             State::Idle | State::Vacant => {}
@@ -108,9 +108,13 @@ impl Environment {
         }
         let block = place.lend().ok_or_else(Failure::freed)?;
         let len = signed(block.len());
-        match View::create(env, block) {
+        match View::create(env, block, self.stores.ends_with_process.get()) {
             Ok((view, value)) => {
-                self.watch_store(env, &view);
+                if let Err(failure) = self.watch_store(env, &view) {
+                    // Nobody has seen the ArrayBuffer: its end means nothing.
+                    place.reclaim(view.into_block(env).ok_or_else(Failure::freed)?);
+                    return Err(failure);
+                }
                 self.views.borrow_mut().insert(place.index(), view);
                 self.report(env, -len);
                 Ok(value)
@@ -143,12 +147,13 @@ impl Environment {
             // SAFETY: the escaped block lives as long as the slot holds it, which it does until
             // `abandon`; both have at least the smaller length, and are different blocks.
             unsafe { ptr::copy_nonoverlapping(start.as_ptr(), block.as_ptr(), len.min(old)) };
-            self.abandon(place);
+            self.abandon(env, place);
             self.count(|counters| &counters.explicit_frees);
             self.admit(env, place, block, |counters| &counters.allocations);
             return Ok(());
         }
-        place.change(|block| block.resize(len)).ok_or_else(Failure::freed)??;
+        self.with_last_chance(env, || place.change(|block| block.resize(len)).transpose())?
+            .ok_or_else(Failure::freed)?;
         self.report(env, signed(len) - signed(old));
         Ok(())
     }
@@ -324,14 +329,14 @@ impl Environment {
         if place.generation() != generation {
             // A program replaced `transfer` before the addon was loaded, and freed the slot in there.
             // What the entry holds now is not this view's.
-            view.orphan();
+            view.orphan(env);
             return Err(Failure::freed());
         }
         if !detached {
             self.views.borrow_mut().insert(place.index(), view);
             return Ok(false);
         }
-        let Some(block) = view.into_block() else {
+        let Some(block) = view.into_block(env) else {
             // Leaked as the environment went down.
             place.forget();
             return Ok(false);
@@ -341,11 +346,11 @@ impl Environment {
     }
 
     /// Leaves an escaped block to its backing store.
-    fn abandon(&self, place: Place<'_>) {
+    fn abandon(&self, env: sys::napi_env, place: Place<'_>) {
         let view = self.views.borrow_mut().remove(&place.index());
         if let Some(view) = view {
             // First, so that at every moment somebody is known to own the address.
-            view.orphan();
+            view.orphan(env);
         }
         if place.state() == State::Viewed {
             place.forget();

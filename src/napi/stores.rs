@@ -1,9 +1,13 @@
 //! Which backing stores an environment has, and what is still where it was as the environment ends.
 //!
-//! The runtime finalizes every `ArrayBuffer` as an environment goes down, the youngest first, and
-//! detaches each before it calls its finalizer, which then cannot tell any more whether the bytes had
-//! been moved to another thread before. So there is always a younger `ArrayBuffer` than those over
-//! blocks, the **sentinel**: when its finalizer is called the others are still as JavaScript left them.
+//! Node finalizes every `ArrayBuffer` as an environment goes down, the youngest first, and detaches each
+//! before it calls its finalizer, which then cannot tell any more whether the bytes had been moved to
+//! another thread before. So there is always a younger `ArrayBuffer` than those over blocks, the
+//! **sentinel**, which nothing but the end can finalize: then the others are still as JavaScript left
+//! them. And whatever is finalized before has really ended, even if no JavaScript runs any more.
+//!
+//! One case is left that cannot be told apart: handle and `ArrayBuffer` were dropped and have just been
+//! collected, and the backing store is not freed yet. Such a block leaks as the environment ends.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
@@ -18,27 +22,52 @@ use napi_derive::napi;
 
 use super::environment::Environment;
 use super::failure::{Outcome, check};
-use super::view::{Control, View, runs_javascript};
+use super::view::{Control, View};
 
 /// The control blocks of an environment whose backing stores are there.
 pub(crate) struct Stores {
     held: RefCell<Vec<Arc<Control>>>,
     /// How many to hold before those that are gone are dropped from the list.
     prune_at: Cell<usize>,
-    /// A strong reference to the youngest sentinel, or null.
+    /// A strong reference to the sentinel, or null.
     pub(crate) sentinel: Cell<sys::napi_ref>,
+    /// The sentinel's number. Those before it die an ordinary death.
+    current: Cell<u64>,
+    /// How many sentinels there were.
+    count: Cell<u64>,
+    /// Whether the sentinel was finalized: the environment goes down.
+    ending: Cell<bool>,
+    /// Whether the runtime is Node, whose order of finalization is known.
+    ordered: bool,
     /// Whether the environment ends with the process: then nothing needs to be told apart at its end.
-    ends_with_process: Cell<bool>,
+    pub(crate) ends_with_process: Cell<bool>,
+}
+
+/// What a sentinel's finalizer is given.
+struct Sentinel {
+    environment: Rc<Environment>,
+    number: u64,
 }
 
 impl Stores {
-    pub(crate) fn new() -> Self {
+    /// `ordered` says that finalizers run in Node's order as the environment ends.
+    pub(crate) fn new(ordered: bool) -> Self {
         Self {
             held: RefCell::default(),
             prune_at: Cell::new(64),
             sentinel: Cell::new(ptr::null_mut()),
+            current: Cell::new(0),
+            count: Cell::new(0),
+            ending: Cell::new(false),
+            ordered,
             ends_with_process: Cell::new(false),
         }
+    }
+
+    /// Whether a backing store that is finalized now has come to its end, as its environment has not: the
+    /// sentinel would have been first.
+    pub(crate) fn end_by_themselves(&self) -> bool {
+        self.ordered && !self.ends_with_process.get() && !self.sentinel.get().is_null() && !self.ending.get()
     }
 }
 
@@ -52,53 +81,56 @@ pub fn ends_with_process(env: Env) -> napi::Result<()> {
 }
 
 impl Environment {
-    /// Watches the store of a view that was just made.
-    pub(crate) fn watch_store(self: &Rc<Self>, env: sys::napi_env, view: &View) {
-        if self.stores.ends_with_process.get() {
-            return;
+    /// Watches the store of a view that was just made. If that fails, nobody may get its `ArrayBuffer`.
+    pub(crate) fn watch_store(self: &Rc<Self>, env: sys::napi_env, view: &View) -> Outcome<()> {
+        let stores = &self.stores;
+        if stores.ends_with_process.get() {
+            return Ok(());
         }
-        {
-            let mut held = self.stores.held.borrow_mut();
-            if held.len() >= self.stores.prune_at.get() {
-                held.retain(|control| control.store_is_held());
-                self.stores.prune_at.set(held.len() * 2 + 64);
-            }
-            held.push(Arc::clone(&view.0));
+        let sentinel = self.create_sentinel(env)?;
+        let old = stores.sentinel.replace(sentinel);
+        if !old.is_null() {
+            // SAFETY: the reference was just replaced, so that it is deleted once.
+            unsafe { sys::napi_delete_reference(env, old) };
         }
-        // Should it fail, then blocks may leak as the environment ends, and are counted.
-        if let Ok(sentinel) = self.create_sentinel(env) {
-            let old = self.stores.sentinel.replace(sentinel);
-            if !old.is_null() {
-                // SAFETY: the reference was just replaced, so that it is deleted once.
-                unsafe { sys::napi_delete_reference(env, old) };
-            }
+        let mut held = stores.held.borrow_mut();
+        if held.len() >= stores.prune_at.get() {
+            held.retain(|control| control.store_is_held());
+            stores.prune_at.set(held.len() * 2 + 64);
         }
+        held.push(Arc::clone(&view.0));
+        Ok(())
     }
 
     /// A strong reference to an `ArrayBuffer` over nothing of ours.
     fn create_sentinel(self: &Rc<Self>, env: sys::napi_env) -> Outcome<sys::napi_ref> {
         static BYTE: u8 = 0;
-        let mut sentinel = ptr::null_mut();
+        let mut value = ptr::null_mut();
         let mut reference = ptr::null_mut();
-        let hint = Rc::into_raw(Rc::clone(self)).cast_mut().cast::<c_void>();
+        // A number is not used again, even if the runtime fails below.
+        let number = self.stores.count.get() + 1;
+        self.stores.count.set(number);
+        let sentinel = Box::new(Sentinel { environment: Rc::clone(self), number });
+        let hint = Box::into_raw(sentinel).cast::<c_void>();
         let byte = (&raw const BYTE).cast_mut().cast::<c_void>();
-        // SAFETY: nobody gets the sentinel, so that nobody writes to the byte; the environment was
-        // counted for the finalizer. Should the runtime fail, the count stays.
+        // SAFETY: nobody gets the `ArrayBuffer`, so that nobody writes to the byte; the hint is the
+        // finalizer's. Should the runtime fail, it stays: a finalizer that comes late must find it.
         unsafe {
-            check(sys::napi_create_external_arraybuffer(env, byte, 1, Some(sentinel_ends), hint, &raw mut sentinel))?;
-            check(sys::napi_create_reference(env, sentinel, 1, &raw mut reference))?;
+            check(sys::napi_create_external_arraybuffer(env, byte, 1, Some(sentinel_ends), hint, &raw mut value))?;
+            check(sys::napi_create_reference(env, value, 1, &raw mut reference))?;
         }
+        self.stores.current.set(number);
         Ok(reference)
     }
 }
 
 unsafe extern "C" fn sentinel_ends(env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: `create_sentinel` counted the environment for this finalizer.
-        let environment = unsafe { Rc::from_raw(hint.cast::<Environment>().cast_const()) };
-        // One that was replaced dies an ordinary death.
-        if !runs_javascript(env) {
-            for control in environment.stores.held.take() {
+        // SAFETY: `create_sentinel` left the box to this finalizer, which is called once.
+        let Sentinel { environment, number } = *unsafe { Box::from_raw(hint.cast::<Sentinel>()) };
+        let stores = &environment.stores;
+        if number == stores.current.get() && !stores.ending.replace(true) {
+            for control in stores.held.take() {
                 control.note_end(env);
             }
         }

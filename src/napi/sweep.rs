@@ -17,6 +17,7 @@ use napi::sys;
 use super::environment::Environment;
 use super::failure::{Failure, Outcome, check};
 use super::table::{Place, State};
+use super::view::call_captured;
 use crate::OutOfMemory;
 
 /// Bytes, and slots, by which an environment grows at least before it is swept.
@@ -27,8 +28,13 @@ const SLOTS: usize = 16 << 10;
 /// scope is closed.
 const SCOPE: usize = 256;
 
-/// More than V8 lets native memory grow before it collects garbage at once.
-const NUDGE: i64 = 4 << 30;
+/// More than V8 lets native memory grow before it collects garbage at once: half of its heap's limit,
+/// which the user can set.
+const NUDGE: i64 = 1 << 40;
+
+/// How often garbage is collected before a request is refused. The first time may end a collection that
+/// had begun before the last handles were made, and which keeps them.
+const COLLECTIONS: u32 = 2;
 
 /// The weak references to an environment's slots, and when they are looked at next.
 pub(crate) struct Sweeper {
@@ -126,19 +132,22 @@ impl Environment {
         env: sys::napi_env,
         mut operation: impl FnMut() -> Result<T, OutOfMemory>,
     ) -> Outcome<T> {
-        match operation() {
-            Ok(value) => Ok(value),
-            Err(refusal) => {
-                if self.could_help(&refusal) {
-                    self.nudge(env);
-                    self.sweep(env);
-                    if let Ok(value) = operation() {
-                        return Ok(value);
-                    }
-                }
-                Err(self.refused(env, refusal))
+        let mut refusal = match operation() {
+            Ok(value) => return Ok(value),
+            Err(refusal) => refusal,
+        };
+        for _ in 0..COLLECTIONS {
+            if !self.could_help(&refusal) {
+                break;
+            }
+            self.nudge(env);
+            self.sweep(env);
+            match operation() {
+                Ok(value) => return Ok(value),
+                Err(again) => refusal = again,
             }
         }
+        Err(self.refused(env, refusal))
     }
 
     /// Whether freeing everything that this environment has would be enough.
@@ -169,14 +178,35 @@ impl Environment {
         ))
     }
 
-    /// Makes V8 collect garbage at once, by telling it of memory that is not there.
+    /// Makes V8 collect garbage at once, by telling it of memory that is not there. Bun takes no notice,
+    /// but can be asked.
     fn nudge(&self, env: sys::napi_env) {
         let mut total = 0;
         self.flush_report(env);
+        if !self.bun_gc.get().is_null() {
+            self.call_bun_gc(env);
+        }
         // SAFETY: `total` is a place to write to. What is added is taken back: it never falls below zero.
         unsafe {
             sys::napi_adjust_external_memory(env, NUDGE, &raw mut total);
             sys::napi_adjust_external_memory(env, -NUDGE, &raw mut total);
+        }
+    }
+
+    /// `Bun.gc(true)`, which returns when everything is collected.
+    fn call_bun_gc(&self, env: sys::napi_env) {
+        let mut scope = ptr::null_mut();
+        let mut global = ptr::null_mut();
+        let mut synchronous = ptr::null_mut();
+        // SAFETY: every place to write to is a local; the scope is closed where it was opened.
+        unsafe {
+            if sys::napi_open_handle_scope(env, &raw mut scope) != sys::Status::napi_ok {
+                return;
+            }
+            sys::napi_get_global(env, &raw mut global);
+            sys::napi_get_boolean(env, true, &raw mut synchronous);
+            call_captured(env, global, self.bun_gc.get(), synchronous);
+            sys::napi_close_handle_scope(env, scope);
         }
     }
 

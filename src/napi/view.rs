@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use napi::sys;
 
+use super::environment::Environment;
 use super::failure::{Failure, Outcome, check};
 use super::holders::{Holders, Rest, Store};
 use super::ownership;
 use crate::Block;
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 
 /// The holders of a block that has an `ArrayBuffer`, and the block.
 ///
@@ -25,9 +26,12 @@ use crate::sync::{AtomicPtr, Ordering};
 /// so that it cannot mean anything else by the time it runs. It may run in any thread.
 pub(crate) struct Control {
     holders: Holders<Block>,
-    /// A weak reference to the `ArrayBuffer`, until its backing store is gone; then null. Only the
+    /// A reference to the `ArrayBuffer`, until its bytes are no longer under it; then null. Only the
     /// environment's thread uses what it points to.
     array_buffer: AtomicPtr<sys::napi_ref__>,
+    /// Whether the reference is a strong one: as long as the slot holds the block, unless the environment
+    /// ends with the process. See [`View::create`].
+    strong: AtomicBool,
 }
 
 /// A slot's side of an `ArrayBuffer` over its block.
@@ -44,13 +48,37 @@ impl Control {
     }
 
     /// The slot lets go of the block.
-    fn orphan(&self) {
+    fn orphan(&self, env: sys::napi_env) {
+        // As the environment ends the reference stays: nothing more may be collected before it is known
+        // whose the bytes are.
+        if runs_javascript(env) {
+            self.weaken(env);
+        }
         drop(self.holders.slot_ended(|block| ownership::lock().add_orphan(block.as_ptr().addr(), block.len())));
+    }
+
+    /// Lets the `ArrayBuffer` be collected.
+    fn weaken(&self, env: sys::napi_env) {
+        let reference = self.array_buffer.load(Ordering::Relaxed);
+        if self.strong.swap(false, Ordering::Relaxed) && !reference.is_null() {
+            let mut count = 0;
+            // SAFETY: a reference that is not null is alive; this was a strong one, of count 1.
+            unsafe { sys::napi_reference_unref(env, reference, &raw mut count) };
+        }
+    }
+
+    /// Lets go of the `ArrayBuffer`.
+    fn delete_reference(&self, env: sys::napi_env) {
+        let reference = self.array_buffer.swap(ptr::null_mut(), Ordering::Relaxed);
+        if !reference.is_null() {
+            // SAFETY: the reference was just taken out, so that it is deleted once.
+            unsafe { sys::napi_delete_reference(env, reference) };
+        }
     }
 
     /// The backing store is gone, or its environment goes down.
     fn store_ended(&self, env: sys::napi_env) {
-        let rest = self.holders.store_ended(|| runs_javascript(env));
+        let rest = self.holders.store_ended(|| ends_by_itself(env));
         if let Some(Rest::Free(block) | Rest::Leak(block)) = &rest {
             ownership::lock().remove_orphan(block.as_ptr().addr());
         }
@@ -58,9 +86,7 @@ impl Control {
             let (start, len) = block.into_parts();
             ownership::lock().add_leaked(start.as_ptr().addr(), len);
         }
-        let reference = self.array_buffer.swap(ptr::null_mut(), Ordering::Relaxed);
-        // SAFETY: the reference was just taken out, so that it is deleted once.
-        unsafe { sys::napi_delete_reference(env, reference) };
+        self.delete_reference(env);
     }
 
     /// Whether the bytes are still under the `ArrayBuffer` that was made for them.
@@ -91,9 +117,21 @@ impl Control {
 
 impl View {
     /// Makes an `ArrayBuffer` over `block`. On an error the block comes back.
-    pub(crate) fn create(env: sys::napi_env, block: Block) -> Result<(Self, sys::napi_value), (Failure, Block)> {
+    ///
+    /// Unless the environment `ends_with_process`, the `ArrayBuffer` is not collected before the slot is:
+    /// a thread can be ended at any moment, and what its stack held is garbage then. Whether the bytes of
+    /// an `ArrayBuffer` had been moved away could not be told any more.
+    pub(crate) fn create(
+        env: sys::napi_env,
+        block: Block,
+        ends_with_process: bool,
+    ) -> Result<(Self, sys::napi_value), (Failure, Block)> {
         let (start, len) = (block.as_ptr(), block.len());
-        let control = Arc::new(Control { holders: Holders::new(block), array_buffer: AtomicPtr::new(ptr::null_mut()) });
+        let control = Arc::new(Control {
+            holders: Holders::new(block),
+            array_buffer: AtomicPtr::new(ptr::null_mut()),
+            strong: AtomicBool::new(!ends_with_process),
+        });
         let take_back = |failure| match control.holders.take() {
             Some(block) => (failure, block),
             None => unreachable!("an unborn store takes nothing"),
@@ -118,8 +156,9 @@ impl View {
             )));
         }
         let mut array_buffer = ptr::null_mut();
+        let count = u32::from(!ends_with_process);
         // SAFETY: `value` is the ArrayBuffer that was just made.
-        if let Err(failure) = check(unsafe { sys::napi_create_reference(env, value, 0, &raw mut array_buffer) }) {
+        if let Err(failure) = check(unsafe { sys::napi_create_reference(env, value, count, &raw mut array_buffer) }) {
             // SAFETY: likewise; nobody has seen it yet, so that it can be detached.
             unsafe { sys::napi_detach_arraybuffer(env, value) };
             return Err(take_back(failure));
@@ -154,13 +193,14 @@ impl View {
     }
 
     /// The block, after [`detach`](Self::detach) has succeeded.
-    pub(crate) fn into_block(self) -> Option<Block> {
+    pub(crate) fn into_block(self, env: sys::napi_env) -> Option<Block> {
+        self.0.delete_reference(env);
         self.0.holders.take()
     }
 
     /// Lets go of the block, and leaves it to its backing store.
-    pub(crate) fn orphan(self) {
-        self.0.orphan();
+    pub(crate) fn orphan(self, env: sys::napi_env) {
+        self.0.orphan(env);
     }
 }
 
@@ -173,14 +213,25 @@ fn is_detached(env: sys::napi_env, array_buffer: sys::napi_value) -> Outcome<boo
 
 /// `transfer.call(array_buffer, 0)`: moves the buffer to one of no bytes, which drops them.
 fn call_transfer(env: sys::napi_env, array_buffer: sys::napi_value, transfer: sys::napi_ref) {
-    let mut function = ptr::null_mut();
     let mut zero = ptr::null_mut();
+    // SAFETY: `zero` is a place to write to.
+    unsafe { sys::napi_create_int32(env, 0, &raw mut zero) };
+    call_captured(env, array_buffer, transfer, zero);
+}
+
+/// `function.call(this, argument)`, of a function that was captured as the environment was created.
+pub(super) fn call_captured(
+    env: sys::napi_env,
+    this: sys::napi_value,
+    function: sys::napi_ref,
+    argument: sys::napi_value,
+) {
+    let mut value = ptr::null_mut();
     let mut result = ptr::null_mut();
     // SAFETY: every place to write to is a local; the reference is strong and never deleted.
     let status = unsafe {
-        sys::napi_get_reference_value(env, transfer, &raw mut function);
-        sys::napi_create_int32(env, 0, &raw mut zero);
-        sys::napi_call_function(env, array_buffer, function, 1, &raw const zero, &raw mut result)
+        sys::napi_get_reference_value(env, function, &raw mut value);
+        sys::napi_call_function(env, this, value, 1, &raw const argument, &raw mut result)
     };
     if status != sys::Status::napi_ok {
         clear_exception(env);
@@ -214,8 +265,13 @@ unsafe extern "C" fn finalize_store(env: sys::napi_env, _data: *mut c_void, hint
     }));
 }
 
+/// Whether a backing store whose finalizer is being called has ended for certain, and not just its environment.
+fn ends_by_itself(env: sys::napi_env) -> bool {
+    Environment::of(env).is_ok_and(|environment| environment.stores.end_by_themselves()) || runs_javascript(env)
+}
+
 /// Whether the environment still runs JavaScript; it does not while it is torn down.
-pub(super) fn runs_javascript(env: sys::napi_env) -> bool {
+fn runs_javascript(env: sys::napi_env) -> bool {
     unsafe extern "C" fn nothing(_: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
         ptr::null_mut()
     }

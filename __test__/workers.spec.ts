@@ -1,0 +1,110 @@
+import test, { type ExecutionContext } from 'ava'
+import { MiB } from './support/memory.js'
+import { NODE_VERSIONS, runFixture, type NodeVersion, type Outcome } from './support/run.js'
+
+/** `npm run test:workers` starts many more threads. */
+const MANY = process.argv.includes('--full')
+
+const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
+const flags = ['--expose-gc']
+
+const TICKETS = {
+  'there and back': 'a block goes to another thread and back without a copy, and the counts follow it',
+  'a race': 'of threads that race for a ticket exactly one gets the block',
+  'what is no ticket': 'a ticket that is forged, used, malformed or of another process takes nothing',
+  'what nobody takes': 'a ticket that nobody takes keeps its block, after its thread too',
+  'what cannot be handed over': 'a block that is freed, pinned or escaped cannot be handed over',
+  'dropped in a thread': 'a thread collects what it drops, with views and without',
+  'slots of its own': 'each thread has slots of its own',
+}
+
+const STATES = [
+  'live',
+  'viewed',
+  'the view alone',
+  'viewed and resized',
+  'viewed and freed',
+  'handed over',
+  'taken over',
+  'pinned',
+  'I/O in flight',
+  'copied to another thread',
+]
+
+for (const [fixture, scenarios] of [
+  ['workers-tickets.js', Object.keys(TICKETS)],
+  ['workers-ends.js', STATES],
+] as const) {
+  test.serial(`every scenario of ${fixture} is run`, async (t) => {
+    const { stdout } = await runFixture(fixture, ['--list'])
+    t.deepEqual(stdout.trim().split('\n'), [...scenarios])
+  })
+}
+
+for (const node of MANY ? [] : NODE_VERSIONS) {
+  for (const [scenario, title] of Object.entries(TICKETS)) {
+    test.serial(`${title}, on Node ${node}`, async (t) => {
+      t.deepEqual(await runFixture('workers-tickets.js', [scenario], { node, flags }), CLEAN)
+    })
+  }
+
+  for (const state of STATES) {
+    test.serial(
+      `a thread whose blocks are ${state} leaves nothing behind, however it ends, on Node ${node}`,
+      async (t) => {
+        t.deepEqual(await runFixture('workers-ends.js', [state], { node, flags }), CLEAN)
+      },
+    )
+  }
+}
+
+/** What the fixture with the threads that end at random moments tells. */
+interface Report {
+  exited: number
+  terminated: number
+  leaked: number
+  leakedBytes: number
+  /** Bytes by which resident memory grew after the first threads, and those of blocks that leaked meanwhile. */
+  growth: number
+  explained: number
+}
+
+async function threads(
+  t: ExecutionContext,
+  node: NodeVersion,
+  mode: 'moved' | 'unmoved' | 'control',
+  count: number,
+): Promise<Report> {
+  const seed = Math.floor(Math.random() * 2 ** 31)
+  t.timeout(30 * 60_000)
+  const args = [String(count), String(seed), mode]
+  const { code, signal, stdout, stderr } = await runFixture('workers-random.js', args, {
+    node,
+    flags,
+    timeout: 15 * 60_000,
+  })
+  t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' }, `seed ${seed}`)
+  t.log(stdout.trim())
+  const report = JSON.parse(stdout) as Report
+  t.is(report.exited + report.terminated, count)
+  return report
+}
+
+for (const node of NODE_VERSIONS) {
+  const [most, some] = MANY ? [1000, 250] : [80, 40]
+
+  test.serial(
+    `threads that end at any moment leave no block that is neither freed nor counted, on Node ${node}`,
+    async (t) => {
+      const control = await threads(t, node, 'control', some)
+      const still = await threads(t, node, 'unmoved', some)
+      t.deepEqual([still.leaked, still.leakedBytes], [0, 0], 'what stays in its thread does not leak')
+      const report = await threads(t, node, 'moved', most)
+      // What threads cost by themselves, and what the C library cannot give back between blocks that stay.
+      const bound = Math.max(control.growth, 0) + 64 * MiB
+      for (const { growth, explained } of [still, report]) {
+        t.true(growth - explained < bound, `${growth - explained} bytes are unexplained, more than ${bound}`)
+      }
+    },
+  )
+}
