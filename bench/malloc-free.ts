@@ -8,7 +8,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { nodePath, ROOT, type NodeVersion } from '../__test__/support/run.js'
+import { runtimePath, ROOT, type NodeVersion } from '../__test__/support/run.js'
 import { isFaster, toMarkdown, toText, type Measurement } from './report.js'
 
 const VERSIONS: readonly NodeVersion[] = [20, 24]
@@ -17,7 +17,7 @@ const REPORT = resolve(ROOT, 'bench/results/malloc-free.md')
 
 function measure(version: NodeVersion): Measurement {
   const args = ['--import=tsx', resolve(__dirname, 'measure.ts')]
-  const output = execFileSync(nodePath(version), args, {
+  const output = execFileSync(runtimePath(version), args, {
     cwd: ROOT,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -2,13 +2,13 @@
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { NODE_VERSIONS, nodePath, ROOT } from '../support/run.js'
+import { NODE_VERSIONS, runtimePath, ROOT } from '../support/run.js'
 import { build } from './build.js'
 
 const addon = build({ name: 'faults', features: ['fault-injection'] })
 for (const version of [NODE_VERSIONS[0], NODE_VERSIONS.at(-1)!]) {
   const args = ['--expose-gc', '--disable-warning=CMALLOC_CONSUME_REALLOC_FAILED', join(__dirname, 'fail.js')]
-  const { status, stdout } = spawnSync(nodePath(version), args, {
+  const { status, stdout } = spawnSync(runtimePath(version), args, {
     cwd: ROOT,
     encoding: 'utf8',
     env: { ...process.env, NAPI_RS_NATIVE_LIBRARY_PATH: addon },

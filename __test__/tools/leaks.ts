@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { NODE_VERSIONS, nodePath, ROOT } from '../support/run.js'
+import { NODE_VERSIONS, runtimePath, ROOT } from '../support/run.js'
 import { buildWithAsan, clearReports, environment, reports } from './sanitizer.js'
 
 function main(): void {
@@ -18,11 +18,11 @@ function main(): void {
     return { status, found: reports() }
   }
   for (const version of NODE_VERSIONS) {
-    const planted = walk(nodePath(version), 'leak')
+    const planted = walk(runtimePath(version), 'leak')
     if (!planted.found.some((report) => /Direct leak of 1000 byte/.test(report))) {
       throw new Error(`A planted leak was not seen on Node ${version}`)
     }
-    const { status, found } = walk(nodePath(version))
+    const { status, found } = walk(runtimePath(version))
     for (const report of found) console.log(report)
     const ok = status === 0 && found.length === 0
     console.log(
