@@ -31,7 +31,7 @@ export interface Options {
 export const ROOT = resolve(__dirname, '../..')
 
 /** The path of a runtime, such as a Node of that major version. */
-export function nodePath(runtime: Runtime): string {
+export function runtimePath(runtime: Runtime): string {
   const path = { bun: 'bun/bin/bun.exe', deno: 'deno/deno' }[runtime as string] ?? `node${runtime}/bin/node`
   return resolve(ROOT, '__test__/runtimes/node_modules', path)
 }
@@ -57,7 +57,7 @@ function run(
 ): Promise<Outcome> {
   const [command, ...rest] = [
     ...prefix,
-    node === undefined ? process.execPath : nodePath(node),
+    node === undefined ? process.execPath : runtimePath(node),
     ...(node === 'deno' ? ['run', '--allow-all'] : []),
     ...flags,
     ...args,
