@@ -5,7 +5,8 @@
  * `cargo` for the tests of the crate. If they do not, the whole suite is asked. Or the suite is a tool, with its
  * arguments: what only a tool can see, that very one must.
  *
- * `npm run mutants [-- [--tested] name …]`; `--tested` says that the tests were seen to pass without a mutant.
+ * `npm run mutants [-- [--tested] [--no-tools] name …]`; `--tested` says that the tests were seen to pass without a
+ * mutant, `--no-tools` leaves out the mutants that only a tool can see.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -164,13 +165,14 @@ function attack(copy: string, mutant: Mutant): Failures {
 }
 
 function main(): void {
-  const wanted = process.argv.slice(2).filter((argument) => argument !== '--tested')
+  const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
   const tested = process.argv.includes('--tested')
   const mutants = readdirSync(__dirname)
     .filter((file) => file.endsWith('.patch'))
     .sort()
     .map(readMutant)
     .filter(({ name }) => wanted.length === 0 || wanted.includes(name))
+    .filter(({ suite }) => !(process.argv.includes('--no-tools') && isTool(suite)))
   const copy = copyTree()
   try {
     build(copy)
