@@ -182,9 +182,11 @@ test.serial("a worker's blocks count for the process and for the worker, not for
   const counted = { liveBlocks: 1, liveBytes: 1000, allocations: 2, explicitFrees: 1, collectedFrees: 0 }
   t.deepEqual(pick(ofWorker), counted)
   t.deepEqual(difference(pick(stats()), before), counted)
+  // Listened for from here on: it may end before its last message has been looked at.
+  const ended = once(worker, 'exit')
   worker.postMessage('end')
   t.deepEqual(await once(worker, 'message'), [1000])
-  await once(worker, 'exit')
+  await ended
   // What it kept was freed as it ended, by nobody's call.
   t.deepEqual(difference(pick(stats()), before), { ...NOTHING, allocations: 2, explicitFrees: 1, collectedFrees: 1 })
   t.deepEqual(pick(perThread()), thread)
