@@ -179,6 +179,34 @@ mod tests {
         }
     }
 
+    /// In memory that nobody else has touched. The heap is no place for this: what the allocator writes in
+    /// front of a block makes the first page resident.
+    #[cfg(all(target_os = "linux", not(miri)))]
+    #[test]
+    fn the_partial_pages_at_both_ends_are_resident() {
+        let page = os::page_size();
+        let pages = POPULATE_FROM / page + 4;
+        for contents in [Contents::Fresh, Contents::Kept] {
+            for (offset, len) in [(0, 1), (page - 1, 2), (page / 2, POPULATE_FROM + page), (1, (pages - 1) * page)] {
+                // SAFETY: a new mapping, which this test alone uses and takes away.
+                unsafe {
+                    let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+                    let map = libc::mmap(std::ptr::null_mut(), pages * page, access, flags, -1, 0).cast::<u8>();
+                    assert_ne!(map.cast(), libc::MAP_FAILED);
+                    // No page of 2 MiB, which would bring the neighbours along.
+                    libc::madvise(map.cast(), pages * page, libc::MADV_NOHUGEPAGE);
+                    touch(map.add(offset), len, contents).expect("a few pages fit");
+                    for index in 0..pages {
+                        let in_run = index * page < offset + len && (index + 1) * page > offset;
+                        let resident = is_resident(map.add(index * page));
+                        assert_eq!(resident, in_run, "page {index} of a run of {len} from {offset}, {contents:?}");
+                    }
+                    libc::munmap(map.cast(), pages * page);
+                }
+            }
+        }
+    }
+
     #[test]
     fn kept_contents_stay() {
         let len = 5 * os::page_size() + 3;
