@@ -9,7 +9,7 @@ const SEED = '20000'
 
 function fuzz(...args: string[]): Promise<Outcome> {
   const flags = ['--import=tsx']
-  return runFixture(resolve(ROOT, '__test__/fuzz/run.ts'), args, { flags, timeout: 280_000 })
+  return runFixture(resolve(ROOT, '__test__/random/run.ts'), ['fuzz', ...args], { flags, timeout: 280_000 })
 }
 
 /** Runs a command that the fuzzer printed: `npm run fuzz -- …`. */
@@ -29,14 +29,14 @@ test.serial(
   async (t) => {
     const { code, stdout } = await fuzz('--seed', '7', '--sequences', '30', '--plant', 'signal@12')
     t.is(code, 1)
-    t.regex(stdout, /was ended by SIGSEGV in sequence 12 of seed 7/)
+    t.regex(stdout, /was ended by SIGSEGV in sequence 12 of seed 7 on Node 20/)
     t.regex(stdout, /step 0: /)
     const batch = await replay(stdout, 'replay the batch')
     t.is(batch.code, 1)
-    t.regex(batch.stdout, /was ended by SIGSEGV in sequence 12 of seed 7/)
+    t.regex(batch.stdout, /was ended by SIGSEGV in sequence 12 of seed 7 on Node 20/)
     const alone = await replay(stdout, 'replay the sequence')
     t.is(alone.code, 1)
-    t.regex(alone.stdout, /^1 sequences.*\n\nA process was ended by SIGSEGV in sequence 12 of seed 7/)
+    t.regex(alone.stdout, /^1 sequences.*\n\nA process was ended by SIGSEGV in sequence 12 of seed 7 on Node 20/)
     // The same steps as in the batch.
     t.deepEqual(alone.stdout.match(/step .*/g), stdout.match(/step .*/g))
   },
@@ -45,7 +45,7 @@ test.serial(
 test.serial('an undocumented error is reported with its path, and the printed command makes it again', async (t) => {
   const { code, stdout } = await fuzz('--seed', '7', '--sequences', '30', '--plant', 'error@12')
   t.is(code, 1)
-  t.regex(stdout, /exited with 1 in sequence 12 of seed 7/)
+  t.regex(stdout, /exited with 1 in sequence 12 of seed 7 on Node 20/)
   const smallest = await replay(stdout, 'replay the smallest')
   t.is(smallest.code, 1)
   t.regex(smallest.stdout, /exited with 1 in sequence 12 of seed 7[^]*Broken: a planted error/)

@@ -8,6 +8,12 @@ pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
 pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(all(feature = "napi", not(loom)))]
+pub(crate) use std::thread::yield_now;
+
+#[cfg(all(feature = "napi", loom))]
+pub(crate) use loom::thread::yield_now;
+
+#[cfg(all(feature = "napi", not(loom)))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},

@@ -1,4 +1,4 @@
-import { ensure } from './world.js'
+import { ensure } from '../random/ensure.js'
 
 /** What an argument's own code throws; it must come through as it is. */
 export class Thrown extends Error {}

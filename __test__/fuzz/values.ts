@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { Thrown } from './outcome.js'
-import { collect } from './collect.js'
-import { moveAtOnce } from './moves.js'
+import { collect } from '../random/collect.js'
+import { streamOf, transfer } from '../random/moves.js'
 import { resync, REGISTERS, type World } from './world.js'
 
 /** What the code of an argument does to a handle while the call is under way. */
@@ -226,7 +226,8 @@ export function cause(world: World, { does, register: of }: Effect): void {
     if (does === 'view') void block.handle.bytes
     if (does === 'detach') {
       const { buffer } = block.handle
-      moveAtOnce(world, buffer)
+      if (transfer === undefined) world.held.push(streamOf(buffer))
+      else world.strays.push(transfer.call(buffer))
       block.moved = buffer.byteLength === 0
     }
   } catch {

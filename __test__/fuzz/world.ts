@@ -1,5 +1,10 @@
 import { stats, type NativeBuffer } from 'cmalloc'
-import { readByte } from './libc.js'
+import koffi from 'koffi'
+import { ensure } from '../random/ensure.js'
+import * as libc from '../support/libc.js'
+
+/** Reads a byte at an address, as C would. */
+const readByte: (address: bigint) => number = koffi.decode.uint8
 
 /** No sequence may hold more than this: the child process sets it as its memory limit. */
 export const MEMORY_LIMIT = 256 * 2 ** 20
@@ -67,6 +72,11 @@ export class World {
   check(): void {
     for (const block of this.blocks) if (block !== undefined) check(block)
   }
+
+  finish(free: boolean): void {
+    if (free) for (const block of this.blocks) block?.handle[Symbol.dispose]()
+    for (const { address } of this.released) libc.free(address)
+  }
 }
 
 /** Takes over what a handle says of itself, after code of an argument's own may have changed it. */
@@ -96,8 +106,4 @@ function check(block: Block): void {
 export function mayBeRefused(byteLength: number): boolean {
   const { liveBytes, availableBytes } = stats()
   return liveBytes + byteLength > MEMORY_LIMIT || (availableBytes ?? Infinity) < byteLength + 2 ** 30
-}
-
-export function ensure(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new Error(`Broken: ${message}`)
 }

@@ -15,6 +15,7 @@ type Pointer = bigint | Uint8Array | BigUint64Array
 
 const mallocOrNull = lazy<(size: number) => bigint | null>('void *malloc(size_t size)')
 const callocOrNull = lazy<(count: number, size: number) => bigint | null>('void *calloc(size_t count, size_t size)')
+const reallocOrNull = lazy<(block: bigint, size: number) => bigint | null>('void *realloc(void *block, size_t size)')
 const alignedInto = lazy<(out: [bigint | null], alignment: number, size: number) => number>(
   'int posix_memalign(_Out_ void **out, size_t alignment, size_t size)',
 )
@@ -25,6 +26,9 @@ export const memset = lazy<(to: Pointer, byte: number, count: number) => bigint>
 )
 export const memcpy = lazy<(to: Pointer, from: Pointer, count: number) => bigint>(
   'void *memcpy(void *to, const void *from, size_t count)',
+)
+export const memcmp = lazy<(one: Pointer, other: Pointer, count: number) => number>(
+  'int memcmp(const void *one, const void *other, size_t count)',
 )
 export const strlen = lazy<(text: bigint) => number>('size_t strlen(const void *text)')
 /** What a block really holds: at least what was asked for it. */
@@ -52,6 +56,14 @@ export function malloc(size: number): bigint {
 /** `calloc`, where NULL is an error. */
 export function calloc(count: number, size: number): bigint {
   return notNull(callocOrNull(count, size))
+}
+
+/** Whether C's `realloc` leaves a block where it is if its length does not change: a sanitizer's never does. */
+export function reallocKeeps(): boolean {
+  const before = malloc(100)
+  const after = notNull(reallocOrNull(before, 100))
+  free(after)
+  return after === before
 }
 
 /** `posix_memalign`; not on Windows. */

@@ -78,7 +78,7 @@ impl Environment {
                 self.abandon(env, place);
                 self.count(|counters| &counters.collected_frees);
             }
-            State::Idle | State::Vacant => {}
+            State::Idle | State::Vacant | State::Changing => {}
         }
         self.unwatch(env, place.index());
         place.vacate();
@@ -200,7 +200,7 @@ impl Environment {
     /// As for [`Block::consume`]; a block that is owned already is found out and refused.
     pub(crate) unsafe fn begin_consume(&self, env: sys::napi_env, start: NonNull<u8>, len: usize) -> Outcome<()> {
         let address = start.as_ptr().addr();
-        if !ownership::lock().claim(address) {
+        if !ownership::claim(address) {
             return Err(Failure::already_owned(address));
         }
         // SAFETY: the caller vouches for the block, and nobody else here owns or consumes it.
@@ -225,11 +225,11 @@ impl Environment {
     ) -> Outcome<bool> {
         Self::must_be_idle(place)?;
         let address = start.as_ptr().addr();
-        {
-            let mut ownership = ownership::lock();
-            if !(claimed && ownership.is_claimed(address) || ownership.claim(address)) {
-                return Err(Failure::already_owned(address));
-            }
+        // From here on C may give the address to another thread, which then waits for what becomes of it.
+        let is_ours = claimed && ownership::begin_resize(address)
+            || ownership::claim(address) && ownership::begin_resize(address);
+        if !is_ours {
+            return Err(Failure::already_owned(address));
         }
         // SAFETY: the caller vouches for the block; that it is claimed says that nobody else here
         // consumed it since it was found not to be owned.
@@ -329,7 +329,7 @@ impl Environment {
         if place.generation() != generation {
             // A program replaced `transfer` before the addon was loaded, and freed the slot in there.
             // What the entry holds now is not this view's.
-            view.orphan(env);
+            drop(view.orphan(env));
             return Err(Failure::freed());
         }
         if !detached {
@@ -348,13 +348,13 @@ impl Environment {
     /// Leaves an escaped block to its backing store.
     fn abandon(&self, env: sys::napi_env, place: Place<'_>) {
         let view = self.views.borrow_mut().remove(&place.index());
-        if let Some(view) = view {
-            // First, so that at every moment somebody is known to own the address.
-            view.orphan(env);
-        }
+        // First, so that at every moment somebody is known to own the address.
+        let last = view.and_then(|view| view.orphan(env));
         if place.state() == State::Viewed {
             place.forget();
         }
+        // Nobody may be known to own it any more once C has it back.
+        drop(last);
     }
 
     fn attached(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<sys::napi_value> {

@@ -1,11 +1,11 @@
 //! Who owns an address, in all threads of the process: asked by `consume` only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use super::table::Table;
+use super::table::{Owned, Table};
 use crate::Block;
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, yield_now};
 
 /// What is known of the process's blocks besides what the tables say.
 pub(crate) struct Ownership {
@@ -18,9 +18,18 @@ pub(crate) struct Ownership {
     /// The blocks that were handed over and not taken yet, by ticket.
     tickets: BTreeMap<String, Block>,
     /// The addresses that are being consumed.
-    claims: BTreeSet<usize>,
+    claims: BTreeMap<usize, Claim>,
     /// What the counters of environments that are gone ended with.
     past: Totals,
+}
+
+/// How far a block is on its way to its new owner.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// It is where it was: whoever wants it too is late.
+    Claimed,
+    /// It is being resized: at some moment of this C gives the old address away.
+    Resizing,
 }
 
 /// Sums over environments.
@@ -45,6 +54,33 @@ pub(crate) fn lock() -> MutexGuard<'static, Ownership> {
     OWNERSHIP.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Claims an address, if nobody owns or claims it. Waits where another thread's resize is deciding that.
+pub(crate) fn claim(address: usize) -> bool {
+    loop {
+        {
+            let mut ownership = lock();
+            match ownership.owns(address) {
+                Owned::Yes => return false,
+                Owned::No => return ownership.claims.insert(address, Claim::Claimed).is_none(),
+                Owned::Unsettled => {}
+            }
+        }
+        yield_now();
+    }
+}
+
+/// Says that a claimed block is being resized from now on, until the claim is given up. Returns whether it was
+/// claimed.
+pub(crate) fn begin_resize(address: usize) -> bool {
+    match lock().claims.get_mut(&address) {
+        Some(claim @ Claim::Claimed) => {
+            *claim = Claim::Resizing;
+            true
+        }
+        _ => false,
+    }
+}
+
 impl Ownership {
     const fn new() -> Self {
         Self {
@@ -52,7 +88,7 @@ impl Ownership {
             orphans: BTreeMap::new(),
             leaked: BTreeMap::new(),
             tickets: BTreeMap::new(),
-            claims: BTreeSet::new(),
+            claims: BTreeMap::new(),
             past: Totals { allocations: 0, explicit_frees: 0, collected_frees: 0, handed_over: 0, taken_over: 0 },
         }
     }
@@ -102,26 +138,24 @@ impl Ownership {
 
     /// Whether `address` lies in a block that is owned by a slot, by an `ArrayBuffer` or by nobody
     /// any more.
-    pub(crate) fn owns(&self, address: usize) -> bool {
-        self.claims.contains(&address)
-            || within(&self.orphans, address)
-            || within(&self.leaked, address)
-            || self.tickets.values().any(|block| {
-                let start = block.as_ptr().addr();
-                address >= start && address - start < block.len()
-            })
-            || self.tables.iter().any(|table| table.owns(address))
+    pub(crate) fn owns(&self, address: usize) -> Owned {
+        match self.claims.get(&address) {
+            Some(Claim::Claimed) => return Owned::Yes,
+            Some(Claim::Resizing) => return Owned::Unsettled,
+            None => {}
+        }
+        let in_ticket = self.tickets.values().any(|block| {
+            let start = block.as_ptr().addr();
+            address >= start && address - start < block.len()
+        });
+        if in_ticket || within(&self.orphans, address) || within(&self.leaked, address) {
+            return Owned::Yes;
+        }
+        let owned = self.tables.iter().map(|table| table.owns(address));
+        owned.into_iter().find(|owned| *owned != Owned::No).unwrap_or(Owned::No)
     }
 
-    /// Claims an address, if nobody owns or claims it.
-    pub(crate) fn claim(&mut self, address: usize) -> bool {
-        !self.owns(address) && self.claims.insert(address)
-    }
-
-    pub(crate) fn is_claimed(&self, address: usize) -> bool {
-        self.claims.contains(&address)
-    }
-
+    /// Gives up a claim.
     pub(crate) fn unclaim(&mut self, address: usize) {
         self.claims.remove(&address);
     }
@@ -170,20 +204,21 @@ mod tests {
 
     #[test]
     fn an_address_is_claimed_once() {
-        assert!(lock().claim(4096));
-        assert!(!lock().claim(4096));
+        assert!(claim(4096));
+        assert!(!claim(4096));
         lock().unclaim(4096);
-        assert!(lock().claim(4096));
+        assert!(!begin_resize(4096));
+        assert!(claim(4096) && begin_resize(4096) && !begin_resize(4096));
         lock().unclaim(4096);
     }
 
     #[test]
     fn the_inside_of_an_orphan_is_owned() {
         lock().add_orphan(1 << 40, 100);
-        assert!(lock().owns(1 << 40) && lock().owns((1 << 40) + 99));
-        assert!(!lock().owns((1 << 40) + 100) && !lock().owns((1 << 40) - 1));
+        assert_eq!([1 << 40, (1 << 40) + 99].map(|address| lock().owns(address)), [Owned::Yes; 2]);
+        assert_eq!([(1 << 40) + 100, (1 << 40) - 1].map(|address| lock().owns(address)), [Owned::No; 2]);
         lock().remove_orphan(1 << 40);
-        assert!(!lock().owns(1 << 40));
+        assert_eq!(lock().owns(1 << 40), Owned::No);
     }
 }
 
@@ -201,15 +236,16 @@ mod loom_tests {
             let address = block.as_ptr().addr();
             let owner = Owner::new(0);
             lock().add_table(owner.table());
-            let other = thread::spawn(move || lock().claim(address));
+            let other = thread::spawn(move || claim(address));
             // As `consume` does: the claim is kept until the table says who owns the block.
-            let mine = lock().claim(address);
+            let mine = claim(address);
             if mine {
+                assert!(begin_resize(address));
                 owner.place(owner.occupy().unwrap()).put(block);
                 lock().unclaim(address);
             }
             assert!(other.join().unwrap() != mine);
-            assert!(lock().owns(address));
+            assert_eq!(lock().owns(address), Owned::Yes);
             if mine {
                 drop(owner.place(0).take());
             }

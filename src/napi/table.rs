@@ -45,6 +45,17 @@ pub(crate) enum State {
     Live = 2,
     /// A control block holds its block: there is an `ArrayBuffer` over it.
     Viewed = 3,
+    /// Its block is being resized: at some moment of this C gives the old address away.
+    Changing = 4,
+}
+
+/// Whether an address is inside a block of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owned {
+    No,
+    Yes,
+    /// That is being decided: the answer is known in a moment.
+    Unsettled,
 }
 
 #[derive(Default)]
@@ -93,8 +104,11 @@ pub(crate) struct Place<'a> {
 impl Table {
     /// Whether `address` lies in a block of this table. From another thread the answer is of some
     /// moment during the call.
-    pub(crate) fn owns(&self, address: usize) -> bool {
-        (0..self.entries.load(Ordering::Acquire)).any(|index| self.entry(index).contains(address))
+    pub(crate) fn owns(&self, address: usize) -> Owned {
+        (0..self.entries.load(Ordering::Acquire))
+            .map(|index| self.entry(index).contains(address))
+            .find(|owned| *owned != Owned::No)
+            .unwrap_or(Owned::No)
     }
 
     /// Where the blocks of this table are, for its own thread.
@@ -115,21 +129,30 @@ impl Table {
 }
 
 impl Entry {
-    /// Reads address and length as of one moment: if the generation moved meanwhile, again.
-    fn contains(&self, address: usize) -> bool {
+    /// Reads address, length and state as of one moment: if the generation moved meanwhile, again.
+    ///
+    /// Whoever got an address from C that a resize had given away sees that the block was changing, as that was
+    /// noted before; or the new generation, if the change is over.
+    fn contains(&self, address: usize) -> Owned {
         loop {
             let generation = self.generation.load(Ordering::Acquire);
             let start = self.address.load(Ordering::Acquire);
             let len = self.len.load(Ordering::Acquire);
+            let changing = self.state.load(Ordering::Acquire) == State::Changing as u8;
             fence(Ordering::Acquire);
             if self.generation.load(Ordering::Relaxed) == generation {
-                return start != 0 && address >= start && address - start < len;
+                let inside = start != 0 && address >= start && address - start < len;
+                return match (inside, changing) {
+                    (false, _) => Owned::No,
+                    (true, false) => Owned::Yes,
+                    (true, true) => Owned::Unsettled,
+                };
             }
         }
     }
 
     fn set_state(&self, state: State) {
-        self.state.store(state as u8, Ordering::Relaxed);
+        self.state.store(state as u8, Ordering::Release);
     }
 
     fn state(&self) -> State {
@@ -137,7 +160,8 @@ impl Entry {
             0 => State::Vacant,
             1 => State::Idle,
             2 => State::Live,
-            _ => State::Viewed,
+            3 => State::Viewed,
+            _ => State::Changing,
         }
     }
 
@@ -305,20 +329,23 @@ impl Place<'_> {
 
     /// Changes the block of a live entry in place; the entry's old key is stale then.
     ///
-    /// To other threads the entry owns the old address until it owns the new one, but for a moment.
+    /// To other threads it is unsettled meanwhile whether the entry owns the old address.
     pub(crate) fn change<R>(self, change: impl FnOnce(&mut Block) -> R) -> Option<R> {
         if self.state() != State::Live {
             return None;
         }
         let (start, len) = self.parts()?;
-        // SAFETY: as in `take`; that the entry does not forget its address is made up for by the
-        // block being taken apart again below, before anybody can ask for it.
+        // Before C gives the old address away, from where another thread may be given it.
+        self.entry.set_state(State::Changing);
+        // SAFETY: as in `take`; the entry does not forget its address, but makes no block of it until the
+        // block was taken apart again below.
         let mut block = unsafe { Block::from_parts(start, len) };
         let result = change(&mut block);
         let (start, new_len) = block.into_parts();
         self.entry.move_on();
         self.entry.len.store(new_len, Ordering::Release);
         self.entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
+        self.entry.set_state(State::Live);
         subtract(&self.owner.counters().live_bytes, len as u64);
         add(&self.owner.counters().live_bytes, new_len as u64);
         Some(result)
@@ -500,10 +527,13 @@ mod tests {
         let start = place.parts().unwrap().0.as_ptr().addr();
         let table = Arc::clone(owner.table());
         let owns = move |address| std::thread::spawn(move || table.owns(address)).join().unwrap();
-        assert!(owns.clone()(start) && owns.clone()(start + 99));
-        assert!(!owns.clone()(start + 100) && !owns.clone()(start - 1));
+        assert_eq!([owns.clone()(start), owns.clone()(start + 99)], [Owned::Yes; 2]);
+        assert_eq!([owns.clone()(start + 100), owns.clone()(start - 1)], [Owned::No; 2]);
+        let (while_resized, behind) = place.change(|_| (owns.clone()(start), owns.clone()(start + 100))).unwrap();
+        assert_eq!((while_resized, behind), (Owned::Unsettled, Owned::No));
+        assert_eq!(owns.clone()(start), Owned::Yes);
         drop(place.take());
-        assert!(!owns(start));
+        assert_eq!(owns(start), Owned::No);
     }
 
     #[test]
@@ -572,7 +602,7 @@ mod loom_tests {
             let table = Arc::clone(owner.table());
             let reader = thread::spawn(move || table.owns(behind));
             change(place, long);
-            assert!(owned_by_long || !reader.join().unwrap(), "an old address was seen with a new length");
+            assert!(owned_by_long || reader.join().unwrap() == Owned::No, "an old address was seen with a new length");
             drop(place.take());
         });
     }
@@ -604,8 +634,34 @@ mod loom_tests {
             let reader = thread::spawn(move || table.owns(inside));
             comes.put(long);
             drop(comes.take());
-            assert!(reader.join().unwrap());
+            assert_eq!(reader.join().unwrap(), Owned::Yes);
             drop(stays.take());
+        });
+    }
+
+    /// As another thread is given what a resize gave back to C.
+    #[test]
+    fn what_a_resize_gave_away_is_not_said_to_be_owned() {
+        use loom::sync::Arc;
+        use loom::sync::atomic::AtomicBool;
+        loom::model(|| {
+            let owner = Owner::new(0);
+            let place = owner.place(owner.occupy().unwrap());
+            let [short, long] = short_and_long();
+            let address = short.as_ptr().addr();
+            let given_away = Arc::new(AtomicBool::new(false));
+            place.put(short);
+            let table = std::sync::Arc::clone(owner.table());
+            let reader = {
+                let given_away = Arc::clone(&given_away);
+                thread::spawn(move || !given_away.load(Ordering::Acquire) || table.owns(address) != Owned::Yes)
+            };
+            place.change(|block| {
+                *block = long;
+                given_away.store(true, Ordering::Release);
+            });
+            assert!(reader.join().unwrap());
+            drop(place.take());
         });
     }
 
@@ -616,7 +672,7 @@ mod loom_tests {
             let table = Arc::clone(owner.table());
             let reader = thread::spawn(move || table.owns(8));
             let places = [0; 3].map(|_| owner.occupy().unwrap());
-            assert!(!reader.join().unwrap());
+            assert_eq!(reader.join().unwrap(), Owned::No);
             assert_eq!(places, [0, 1, 2]);
         });
     }

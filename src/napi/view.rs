@@ -47,14 +47,14 @@ impl Control {
         self.holders.note_end(self.is_attached(env));
     }
 
-    /// The slot lets go of the block.
-    fn orphan(&self, env: sys::napi_env) {
+    /// The slot lets go of the block. Returns it if nobody else holds it.
+    fn orphan(&self, env: sys::napi_env) -> Option<Block> {
         // As the environment ends the reference stays: nothing more may be collected before it is known
         // whose the bytes are.
         if runs_javascript(env) {
             self.weaken(env);
         }
-        drop(self.holders.slot_ended(|block| ownership::lock().add_orphan(block.as_ptr().addr(), block.len())));
+        self.holders.slot_ended(|block| ownership::lock().add_orphan(block.as_ptr().addr(), block.len()))
     }
 
     /// Lets the `ArrayBuffer` be collected.
@@ -198,9 +198,9 @@ impl View {
         self.0.holders.take()
     }
 
-    /// Lets go of the block, and leaves it to its backing store.
-    pub(crate) fn orphan(self, env: sys::napi_env) {
-        self.0.orphan(env);
+    /// Lets go of the block, and leaves it to its backing store. Returns it if that is gone.
+    pub(crate) fn orphan(self, env: sys::napi_env) -> Option<Block> {
+        self.0.orphan(env)
     }
 }
 

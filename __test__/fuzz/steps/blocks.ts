@@ -2,11 +2,12 @@
 
 import { free, getBufferAddress, malloc, NativeBuffer } from 'cmalloc'
 import * as fc from 'fast-check'
+import { ensure } from '../../random/ensure.js'
 import { attempt, BAD_ARGUMENT, mustFail, type Outcome } from '../outcome.js'
 import { byteAt, copyOf, isLength, patternOf, relative, within } from '../rules.js'
-import { kind, kindOf } from '../step.js'
+import { kind, kindOf } from '../kind.js'
 import { bytes, bytesOf, elementSize, index, init, make, register, size } from '../values.js'
-import { ensure, mayBeRefused, resync, type Block, type World } from '../world.js'
+import { mayBeRefused, resync, type Block, type World } from '../world.js'
 
 const OUT_OF_MEMORY = 'ERR_CMALLOC_OUT_OF_MEMORY'
 const FREED = 'ERR_CMALLOC_FREED'

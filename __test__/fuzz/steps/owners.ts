@@ -2,12 +2,13 @@
 
 import { consume, type AddressRef } from 'cmalloc'
 import * as fc from 'fast-check'
-import { cFree, cMalloc } from '../libc.js'
+import * as libc from '../../support/libc.js'
+import { ensure } from '../../random/ensure.js'
 import { attempt, BAD_ARGUMENT, mustFail } from '../outcome.js'
 import { isLength } from '../rules.js'
-import { kind, kindOf } from '../step.js'
+import { kind, kindOf } from '../kind.js'
 import { cause, coercible, effect, make, register, size, trap, type Effect } from '../values.js'
-import { ensure, mayBeRefused, resync, type World } from '../world.js'
+import { mayBeRefused, resync, type World } from '../world.js'
 
 const OUT_OF_MEMORY = 'ERR_CMALLOC_OUT_OF_MEMORY'
 const FREED = 'ERR_CMALLOC_FREED'
@@ -29,13 +30,13 @@ const release = kindOf('release', 4, fc.record({ of: register }), (world, block)
 
 const foreign = kind('a block of C', 2, fc.record({ byteLength: fc.integer({ min: 1, max: 5000 }) }), (world, made) => {
   if (world.released.length >= MOST_RELEASED) return
-  const address = cMalloc(made.byteLength)
+  const address = libc.malloc(made.byteLength)
   world.released.push({ address, byteLength: made.byteLength, first: undefined })
 })
 
 const freeInC = kind('free in C', 2, fc.record({ which: fc.nat() }), (world, { which }) => {
   const [released] = world.released.splice(which % Math.max(world.released.length, 1), 1)
-  if (released !== undefined) cFree(released.address)
+  if (released !== undefined) libc.free(released.address)
 })
 
 const consumeHandle = kindOf(

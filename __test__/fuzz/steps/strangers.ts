@@ -3,11 +3,12 @@
 import { consume, free, getBufferAddress, malloc, NativeBuffer, perThread, setMemoryLimit, stats } from 'cmalloc'
 import * as native from 'cmalloc/native'
 import * as fc from 'fast-check'
+import { ensure } from '../../random/ensure.js'
 import { attempt, BAD_ARGUMENT, mustFail, PLAIN } from '../outcome.js'
 import { isLength } from '../rules.js'
-import { kind } from '../step.js'
+import { kind } from '../kind.js'
 import { effect, index, init, make, register, size, trap, type Effect } from '../values.js'
-import { ensure, MEMORY_LIMIT, resync, type World } from '../world.js'
+import { MEMORY_LIMIT, resync, type World } from '../world.js'
 
 const RECEIVERS = [
   'undefined',

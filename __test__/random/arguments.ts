@@ -1,6 +1,14 @@
 import { parseArgs } from 'node:util'
+import { NODE_VERSIONS, type NodeVersion } from '../support/run.js'
+
+/** What makes up the sequences, and performs them: a folder beside this one. */
+export const SUITES = ['fuzz', 'model'] as const
+export type Suite = (typeof SUITES)[number]
 
 export interface Arguments {
+  suite: Suite
+  /** The Node to run on; every version in turn if omitted. */
+  node: NodeVersion | undefined
   seed: number
   /** How many sequences to run. */
   sequences: number
@@ -18,9 +26,11 @@ export const DEFAULT_SEQUENCES = 20_000
 
 /** @throws for arguments that make no sense */
 export function parseArguments(args: string[]): Arguments {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args,
+    allowPositionals: true,
     options: {
+      node: { type: 'string' },
       seed: { type: 'string' },
       sequences: { type: 'string' },
       path: { type: 'string' },
@@ -29,9 +39,14 @@ export function parseArguments(args: string[]): Arguments {
       trace: { type: 'boolean' },
     },
   })
-  const { seed, sequences, path, plant, progress, trace = false } = values
+  const [suite, ...more] = positionals
+  if (!isSuite(suite) || more.length > 0)
+    throw new Error(`There are ${SUITES.join(' and ')}, not ${positionals.join(' ')}`)
+  const { node, seed, sequences, path, plant, progress, trace = false } = values
   const alone = path === undefined ? DEFAULT_SEQUENCES : 1
   return {
+    suite,
+    node: node === undefined ? undefined : parseNode(node),
     seed: seed === undefined ? Math.floor(Math.random() * 2 ** 31) : integer('--seed', seed),
     sequences: sequences === undefined ? alone : integer('--sequences', sequences),
     path,
@@ -39,6 +54,16 @@ export function parseArguments(args: string[]): Arguments {
     progress,
     trace,
   }
+}
+
+function isSuite(name: string | undefined): name is Suite {
+  return SUITES.some((suite) => suite === name)
+}
+
+function parseNode(text: string): NodeVersion {
+  const version = NODE_VERSIONS.find((known) => String(known) === text)
+  if (version === undefined) throw new Error(`--node must be one of ${NODE_VERSIONS.join(', ')}, not ${text}`)
+  return version
 }
 
 function parsePlant(text: string): NonNullable<Arguments['plant']> {

@@ -5,10 +5,11 @@ import { malloc, setMemoryLimit, stats } from 'cmalloc'
 import * as fc from 'fast-check'
 import { parseArguments } from './arguments.js'
 import { collect } from './collect.js'
-import { perform, sequence, type Sequence } from './sequence.js'
-import { MEMORY_LIMIT } from './world.js'
+import type { Sequence, Suite } from './suite.js'
 
-const { seed, sequences, path, plant, progress, trace } = parseArguments(process.argv.slice(2))
+const { suite: name, seed, sequences, path, plant, progress, trace } = parseArguments(process.argv.slice(2))
+
+const { suite } = require(`../${name}/suite.js`) as { suite: Suite }
 
 /** The number of the sequence under way, in a file that outlives a crash. */
 let current = (path === undefined ? 0 : Number.parseInt(path, 10)) - 1
@@ -16,6 +17,7 @@ const file = progress === undefined ? undefined : openSync(progress, 'w')
 /** As soon as one has failed, smaller ones of it are tried. */
 let shrinking = false
 let ran = 0
+let steps = 0
 
 async function runSequence(made: Sequence): Promise<void> {
   // Behind the end of a path of fast-check's are its neighbours.
@@ -25,7 +27,8 @@ async function runSequence(made: Sequence): Promise<void> {
     if (file !== undefined) writeSync(file, String(current).padStart(9), 0)
   }
   try {
-    await perform(made, trace ? (line) => void writeSync(2, `${line()}\n`) : () => {})
+    await suite.perform(made, trace ? (line) => void writeSync(2, `${line()}\n`) : () => {})
+    steps += made.steps.length
     if (plant?.at === current) carryOut(plant.what)
   } catch (error) {
     shrinking = true
@@ -55,9 +58,9 @@ async function mustBeEmpty(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  setMemoryLimit(MEMORY_LIMIT)
+  setMemoryLimit(suite.memoryLimit)
   const replay = path === undefined ? {} : { path, endOnFailure: true }
-  const details = await fc.check(fc.asyncProperty(sequence, runSequence), { seed, numRuns: sequences, ...replay })
+  const details = await fc.check(fc.asyncProperty(suite.sequence, runSequence), { seed, numRuns: sequences, ...replay })
   if (details.failed) {
     const { counterexamplePath, errorInstance } = details
     console.log(JSON.stringify({ path: counterexamplePath, error: String((errorInstance as Error).stack) }))
@@ -66,6 +69,7 @@ async function main(): Promise<void> {
     return
   }
   await mustBeEmpty()
+  console.log(steps)
 }
 
 main().catch((error: unknown) => {

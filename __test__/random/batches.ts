@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { NODE_VERSIONS, ROOT, runtimePath } from '../support/run.js'
 import type { Arguments } from './arguments.js'
 
 /** How many sequences one process runs. */
@@ -15,7 +16,7 @@ const AT_ONCE = 2
 /** A process that takes longer hangs: it is killed, and counts as one that a signal ended. */
 const TIME_LIMIT = 300_000
 
-export type Batch = Pick<Arguments, 'seed' | 'sequences' | 'path' | 'plant'>
+export type Batch = Pick<Arguments, 'suite' | 'node' | 'seed' | 'sequences' | 'path' | 'plant'>
 
 export interface Result extends Batch {
   code: number | null
@@ -27,12 +28,19 @@ export interface Result extends Batch {
   stderr: string
 }
 
-/** Cuts so many sequences into batches, each with a seed of its own. A plant is of the first one. */
-export function batchesOf({ seed, sequences, path, plant }: Batch): Batch[] {
+/** Cuts so many sequences into batches, each with a seed and a Node of its own. A plant is of the first one. */
+export function batchesOf({ suite, node, seed, sequences, path, plant }: Batch): Batch[] {
   const batches: Batch[] = []
   for (let done = 0; done < sequences; done += BATCH) {
-    const own = done === 0 ? plant : undefined
-    batches.push({ seed: seed + batches.length, sequences: Math.min(BATCH, sequences - done), path, plant: own })
+    const index = batches.length
+    batches.push({
+      suite,
+      node: node ?? NODE_VERSIONS[index % NODE_VERSIONS.length],
+      seed: seed + index,
+      sequences: Math.min(BATCH, sequences - done),
+      path,
+      plant: index === 0 ? plant : undefined,
+    })
   }
   return batches
 }
@@ -54,16 +62,23 @@ export async function runBatch(batch: Batch, trace = false): Promise<Result> {
   const directory = mkdtempSync(join(tmpdir(), 'cmalloc-fuzz-'))
   const progress = join(directory, 'progress')
   try {
-    const ended = await start([...toArguments(batch), '--progress', progress, ...(trace ? ['--trace'] : [])])
+    const ended = await start(batch, [
+      batch.suite,
+      ...toArguments(batch),
+      '--progress',
+      progress,
+      ...(trace ? ['--trace'] : []),
+    ])
     return { ...batch, ...ended, last: Number(readFileSync(progress, { encoding: 'utf8', flag: 'a+' })) }
   } finally {
     rmSync(directory, { recursive: true })
   }
 }
 
-/** The arguments that make a batch again. */
-export function toArguments({ seed, sequences, path, plant }: Batch): string[] {
+/** The options that make a batch again. */
+export function toArguments({ node, seed, sequences, path, plant }: Batch): string[] {
   return [
+    ...(node === undefined ? [] : ['--node', String(node)]),
     '--seed',
     String(seed),
     ...(path === undefined ? ['--sequences', String(sequences)] : ['--path', path]),
@@ -71,15 +86,19 @@ export function toArguments({ seed, sequences, path, plant }: Batch): string[] {
   ]
 }
 
-function start(args: string[]): Promise<Pick<Result, 'code' | 'signal' | 'stdout' | 'stderr'>> {
+function start({ node }: Batch, args: string[]): Promise<Pick<Result, 'code' | 'signal' | 'stdout' | 'stderr'>> {
   const program = resolve(__dirname, 'child.ts')
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, ['--import=tsx', '--expose-gc', program, ...args], {
-      cwd: resolve(__dirname, '../..'),
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: TIME_LIMIT,
-      killSignal: 'SIGKILL',
-    })
+    const child = spawn(
+      node === undefined ? process.execPath : runtimePath(node),
+      ['--import=tsx', '--expose-gc', program, ...args],
+      {
+        cwd: ROOT,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        timeout: TIME_LIMIT,
+        killSignal: 'SIGKILL',
+      },
+    )
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

@@ -1,34 +1,38 @@
 /**
- * `npm run fuzz -- [--seed N] [--sequences N] [--path P]`: random calls with hostile arguments, in child processes.
+ * Performs random sequences of calls, in child processes, on every version of Node in turn:
+ *
+ * - `npm run fuzz`: calls with hostile arguments, whose code does something to handles while a call is under way
+ * - `npm run model`: sound calls on many handles, against a model that knows every byte
  *
  * None may end in a signal, throw an undocumented error, lose a byte or leak a block. Every failure is printed with
- * the command that makes it again: `--seed` and `--sequences` for a batch, `--path` for one sequence of it.
+ * the command that makes it again: `--node`, `--seed` and `--sequences` for a batch, `--path` for one sequence of it.
  */
 
 import { parseArguments } from './arguments.js'
 import { batchesOf, runAll, runBatch, toArguments, type Batch, type Result } from './batches.js'
 
-const command = (batch: Batch): string => `npm run fuzz -- ${toArguments(batch).join(' ')}`
+const command = (batch: Batch): string => `npm run ${batch.suite} -- ${toArguments(batch).join(' ')}`
 
 async function main(): Promise<void> {
   const asked = parseArguments(process.argv.slice(2))
   const batches = batchesOf(asked)
   console.log(`${asked.sequences} sequences in ${batches.length} processes: ${command(asked)}`)
   let failures = 0
+  let steps = 0
   await runAll(batches, async (result) => {
-    if (result.code === 0) return
+    if (result.code === 0) return void (steps += Number(result.stdout))
     failures++
     process.exitCode = 1
     await explain(result)
   })
-  if (failures === 0) console.log('ok: no signal, no undocumented error, no wrong byte, no leak')
+  if (failures === 0) console.log(`ok: ${steps} steps: no signal, no undocumented error, no wrong byte, no leak`)
   else console.log(`FAILED: ${failures} of ${batches.length} processes`)
 }
 
 /** Says how a process ended, how to make it end so again, and narrows it down to one sequence. */
 async function explain(result: Result): Promise<void> {
   const how = result.signal === null ? `exited with ${result.code}` : `was ended by ${result.signal}`
-  console.log(`\nA process ${how} in sequence ${result.last} of seed ${result.seed}`)
+  console.log(`\nA process ${how} in sequence ${result.last} of seed ${result.seed} on Node ${result.node}`)
   console.log(`  replay the batch:    ${command(result)}`)
   if (result.signal === null) explainFailure(result)
   else await narrow(result)

@@ -1,18 +1,11 @@
 /** Every way to move the bytes of an ArrayBuffer away. What moves, copies or refuses is another in each Node. */
 
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
-import type { World } from './world.js'
 
-type Transfer = ((this: ArrayBuffer, byteLength?: number) => ArrayBuffer) | undefined
+export type Transfer = ((this: ArrayBuffer, byteLength?: number) => ArrayBuffer) | undefined
 
 /** `buffer.transfer()`, which Node 20 does not have. */
-const { transfer } = ArrayBuffer.prototype as ArrayBuffer & { transfer: Transfer }
-
-/** Moves the bytes while a call is under way, in every Node. */
-export function moveAtOnce(world: World, buffer: ArrayBuffer): void {
-  if (transfer === undefined) world.held.push(streamOf(buffer))
-  else world.strays.push(transfer.call(buffer))
-}
+export const { transfer } = ArrayBuffer.prototype as ArrayBuffer & { transfer: Transfer }
 
 /** Where the bytes are afterwards. */
 export const MOVES = {
@@ -55,7 +48,7 @@ export const MOVES = {
   },
 }
 
-function streamOf(buffer: ArrayBuffer): ReadableStream<Uint8Array> {
+export function streamOf(buffer: ArrayBuffer): ReadableStream<Uint8Array> {
   const start = (controller: { enqueue(view: Uint8Array): void; close(): void }): void => {
     controller.enqueue(new Uint8Array(buffer))
     controller.close()

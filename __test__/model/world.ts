@@ -1,0 +1,117 @@
+import { takeOver, type NativeBuffer, type Pin, type Ticket } from 'cmalloc'
+import { ensure } from '../random/ensure.js'
+import * as libc from '../support/libc.js'
+
+/** No sequence may hold more than this. */
+export const MEMORY_LIMIT = 256 * 2 ** 20
+
+/** What the bytes of a block must be: a copy that every step keeps up to date. */
+export type Shadow = Buffer
+
+/**
+ * Whether other JavaScript can reach the bytes of a block:
+ *
+ * - `no`
+ * - `yes`: an ArrayBuffer that was moved away has them
+ * - `perhaps`: it was dropped, and may or may not have been collected
+ */
+export type Escaped = 'no' | 'yes' | 'perhaps'
+
+/** One handle, and what is known of it. */
+export interface Block {
+  readonly handle: NativeBuffer
+  /** Shared with the ArrayBuffer that the bytes were moved to, as long as both have the same memory. */
+  shadow: Shadow
+  escaped: Escaped
+  /** The block's ArrayBuffer, if it has one. */
+  buffer: ArrayBuffer | undefined
+  /** Views that must become empty when the block ends or moves. */
+  views: ArrayBufferView[]
+  readonly pins: Pin[]
+  /** Whether it is to be freed with its last pin. */
+  disposed: boolean
+}
+
+/** An ArrayBuffer that took the bytes of a block along. */
+export interface Stray {
+  buffer: ArrayBuffer
+  readonly shadow: Shadow
+}
+
+/** The state of one sequence: what there is of blocks, and what each must hold. */
+export class World {
+  blocks: Block[] = []
+  /** Handles whose block is gone. */
+  dead: NativeBuffer[] = []
+  strays: Stray[] = []
+  /** Blocks on their way to another thread. */
+  tickets: { ticket: Ticket; shadow: Shadow }[] = []
+  /** Blocks that C has: released, or made by its malloc. */
+  foreign: { address: bigint; shadow: Shadow }[] = []
+
+  /** A new handle. Of bytes that nobody has written, what they hold is taken as it is: it must stay. */
+  adopt(handle: NativeBuffer, contents: Uint8Array | undefined, byteLength: number): Block {
+    const block: Block = {
+      handle,
+      shadow: shadowOf(handle.address, contents, byteLength),
+      escaped: 'no',
+      buffer: undefined,
+      views: [],
+      pins: [],
+      disposed: false,
+    }
+    this.blocks.push(block)
+    return block
+  }
+
+  /** Says that the block of a handle is gone from it. Its views must be empty. */
+  end(block: Block): void {
+    this.blocks.splice(this.blocks.indexOf(block), 1)
+    detached(block)
+    this.dead.push(block.handle)
+    if (this.dead.length > 5) this.dead.shift()
+  }
+
+  check(): void {
+    for (const block of this.blocks) checkBlock(block)
+    for (const handle of this.dead) ensure(handle.freed && handle.byteLength === 0 && !handle.pinned, 'not freed')
+    for (const { buffer, shadow } of this.strays) ensure(shadow.equals(new Uint8Array(buffer)), 'moved bytes changed')
+    for (const { address, shadow } of this.foreign) ensure(holds(address, shadow), 'the bytes that C has changed')
+  }
+
+  finish(free: boolean): void {
+    for (const { handle, pins } of this.blocks) {
+      for (const pin of pins) pin.unpin()
+      if (free) handle[Symbol.dispose]()
+    }
+    for (const { ticket } of this.tickets) takeOver(ticket).free()
+    for (const { address } of this.foreign) libc.free(address)
+  }
+}
+
+/** The ArrayBuffer of a block must be detached; from now on it has none. */
+export function detached(block: Block): void {
+  for (const view of block.views) ensure(view.buffer.byteLength === 0, 'a view outlived its block')
+  ensure(block.buffer === undefined || block.buffer.byteLength === 0, 'an ArrayBuffer outlived its block')
+  block.views = []
+  block.buffer = undefined
+}
+
+/** What a block must hold: what was said, and beyond that what it does hold. */
+export function shadowOf(address: bigint, contents: Uint8Array | undefined, byteLength: number): Shadow {
+  const shadow = libc.read(address, byteLength)
+  if (contents !== undefined) shadow.set(contents.length > byteLength ? contents.subarray(0, byteLength) : contents)
+  return shadow
+}
+
+function holds(address: bigint, shadow: Shadow): boolean {
+  return libc.memcmp(address, shadow, shadow.length) === 0
+}
+
+function checkBlock({ handle, shadow, pins }: Block): void {
+  ensure(!handle.freed, 'a live block is freed')
+  ensure(handle.byteLength === shadow.length, `byteLength is ${handle.byteLength}, not ${shadow.length}`)
+  ensure(handle.pinned === pins.length > 0, `pinned is ${handle.pinned}, with ${pins.length} pins`)
+  // As C sees them, not through a view: making one would change what is tested.
+  ensure(holds(handle.address, shadow), 'the bytes are others')
+}
