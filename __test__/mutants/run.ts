@@ -24,6 +24,7 @@ const TOOLS: Record<string, string> = {
   leaks: 'test:leaks',
   loom: 'test:loom',
   miri: 'test:miri',
+  model: 'model',
   proptest: 'test:properties',
 }
 
@@ -34,6 +35,7 @@ const FINDINGS = [
   /^error: (Undefined Behavior: .+)$/m,
   /^test (\S+) \.\.\. FAILED$/m,
   /^NOT OK: (.+)$/m,
+  /^Error: (Broken: .+)$/m,
 ]
 
 interface Mutant {

@@ -50,8 +50,8 @@ async function watch(): Promise<{ samples: Sample[]; failed: string | undefined 
   return { samples, failed: await exit }
 }
 
-function median(values: number[]): number {
-  return values.toSorted((one, other) => one - other)[values.length >> 1]!
+function median(numbers: number[]): number {
+  return numbers.toSorted((one, other) => one - other)[numbers.length >> 1]!
 }
 
 /** The median of the second third, and of the last: the first one warms up. */
