@@ -17,7 +17,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 const ROOT = resolve(__dirname, '../..')
 const MINUTE = 60_000
 
-/** The tools that can be a suite, and the npm script that runs each. It builds what it needs. */
+/** The tools that can be a suite, and the npm script that runs each. All but the model build what they need. */
 const TOOLS: Record<string, string> = {
   asan: 'test:asan',
   faults: 'test:faults',
@@ -119,6 +119,10 @@ function isTool(suite: string[]): boolean {
   return suite[0] !== undefined && Object.hasOwn(TOOLS, suite[0])
 }
 
+function needsBuild(suite: string[]): boolean {
+  return suite[0] === 'model' || (suite[0] !== 'cargo' && !isTool(suite))
+}
+
 function runTool(copy: string, [tool, ...args]: string[]): Failures {
   const { ok, output } = execute(copy, 'npm', ['run', '--silent', TOOLS[tool!]!, '--', ...args], 10 * MINUTE)
   if (/^NOT RUN: /m.test(output)) throw new Error(`${tool}: ${/^NOT RUN: .+$/m.exec(output)![0]}`)
@@ -155,7 +159,7 @@ function attack(copy: string, mutant: Mutant): Failures {
   const built = mutant.native ? 'native' : 'lib'
   broken[built] = true
   try {
-    if (mutant.suite[0] !== 'cargo' && !isTool(mutant.suite)) build(copy)
+    if (needsBuild(mutant.suite)) build(copy)
     const failures = runSuite(copy, mutant.suite)
     if (failures.length > 0 || isTool(mutant.suite)) return failures
     build(copy)

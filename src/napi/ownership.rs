@@ -151,8 +151,8 @@ impl Ownership {
         if in_ticket || within(&self.orphans, address) || within(&self.leaked, address) {
             return Owned::Yes;
         }
-        let owned = self.tables.iter().map(|table| table.owns(address));
-        owned.into_iter().find(|owned| *owned != Owned::No).unwrap_or(Owned::No)
+        let mut answers = self.tables.iter().map(|table| table.owns(address));
+        answers.find(|owned| *owned != Owned::No).unwrap_or(Owned::No)
     }
 
     /// Gives up a claim.

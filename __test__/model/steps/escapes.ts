@@ -11,7 +11,7 @@ import { bytesThrough } from './contents.js'
 type Move = keyof typeof MOVES
 
 /** Those whose result has the very memory of the block; others copy it, or drop it. */
-const SHARING: readonly Move[] = ['transfer', 'stream', 'read into']
+const SHARING: ReadonlySet<Move> = new Set(['transfer', 'stream', 'read into'])
 
 const move = kindOf('move', 4, fc.constantFrom(...(Object.keys(MOVES) as Move[])), async (world, block, by) => {
   const buffer = bytesThrough(block)?.buffer
@@ -25,7 +25,7 @@ const move = kindOf('move', 4, fc.constantFrom(...(Object.keys(MOVES) as Move[])
   if (by === 'read into') block.shadow[0] = 0
   if (buffer.byteLength > 0) return ensure(moved === undefined || moved !== buffer, `${by} gave the same buffer`)
   // What is transferred to another length is copied, but a single byte has no shorter length.
-  const same = SHARING.includes(by) || (by === 'transfer to less' && block.shadow.length === 1)
+  const same = SHARING.has(by) || (by === 'transfer to less' && block.shadow.length === 1)
   block.escaped = moved !== undefined && same ? 'yes' : 'perhaps'
   block.views = []
   block.buffer = undefined
