@@ -1,5 +1,5 @@
 /**
- * Runs specs with AddressSanitizer, which sees each use of memory that was freed, each double free, and each access
+ * Runs specs and random sequences with AddressSanitizer, which sees each use of memory that was freed, each double free, and each access
  * beyond a block. The programs that specs start run with it too, on every version of Node.
  */
 
@@ -11,6 +11,10 @@ import { buildWithAsan, clearReports, environment, reports } from './sanitizer.j
 
 /** Those that are about who owns a block, and how long. */
 const SPECS = ['consume', 'escapes', 'handle', 'lifetimes', 'native']
+
+/** Random sequences, of which those with hostile arguments free and resize handles in the middle of everything. */
+const RANDOM = ['fuzz', 'model']
+const SEQUENCES = '4000'
 
 /** Why others cannot be run. The rest is left out for its time. */
 const LEFT_OUT: Record<string, string> = {
@@ -43,11 +47,19 @@ function main(): void {
   }
   clearReports()
   const files = specs.map((file) => `__test__/${file}`)
-  const { status } = spawnSync('npx', ['ava', ...files], { cwd: ROOT, env, stdio: 'inherit' })
+  const commands = [['npx', 'ava', ...files]]
+  if (wanted.length === 0) {
+    const program = join(ROOT, '__test__/random/run.ts')
+    for (const suite of RANDOM)
+      commands.push([process.execPath, '--import=tsx', program, suite, '--sequences', SEQUENCES])
+  }
+  const failed = commands.filter(
+    ([command, ...args]) => spawnSync(command!, args, { cwd: ROOT, env, stdio: 'inherit' }).status !== 0,
+  )
   const found = reports()
   for (const report of found) console.log(report)
   console.log(`${specs.join(', ')}: AddressSanitizer reported ${found.length} errors`)
-  process.exitCode = status === 0 && found.length === 0 ? 0 : 1
+  process.exitCode = failed.length === 0 && found.length === 0 ? 0 : 1
 }
 
 main()
