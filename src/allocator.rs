@@ -1,4 +1,5 @@
-//! The C allocator: the only file that calls `malloc`, `calloc`, `realloc` and `free`.
+//! The C allocator: the only file that calls `malloc`, `calloc`, `posix_memalign`, `realloc`
+//! and `free`.
 //!
 //! Rust's own allocator is not used for blocks, whatever it may be in a given program: C code must
 //! be able to `free` them.
@@ -25,6 +26,26 @@ pub(crate) fn calloc(len: usize) -> Option<NonNull<u8>> {
     }
     // SAFETY: `calloc` has no precondition.
     NonNull::new(unsafe { libc::calloc(len, 1) }.cast())
+}
+
+/// `posix_memalign(align, len)`, which `realloc` and `free` take too; `None` as in [`malloc`].
+///
+/// `align` must be a power of two, and a multiple of a pointer's size.
+#[cfg(all(unix, not(miri)))]
+pub(crate) fn aligned(align: usize, len: usize) -> Option<NonNull<u8>> {
+    if len == 0 || len > isize::MAX as usize || fault::strikes() {
+        return None;
+    }
+    let mut block = std::ptr::null_mut();
+    // SAFETY: `block` is a place to write to, and nothing is written on a failure.
+    unsafe { libc::posix_memalign(&raw mut block, align, len) };
+    NonNull::new(block.cast())
+}
+
+/// There are no huge pages to align to.
+#[cfg(not(all(unix, not(miri))))]
+pub(crate) fn aligned(_align: usize, len: usize) -> Option<NonNull<u8>> {
+    malloc(len)
 }
 
 /// `realloc(block, len)`; `None` as in [`malloc`], the old block then being untouched and still valid.

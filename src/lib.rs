@@ -52,6 +52,7 @@ mod fault;
 #[cfg_attr(test, allow(dead_code, reason = "what JavaScript calls is not registered in a test build"))]
 mod napi;
 mod os;
+mod placement;
 mod residency;
 mod sync;
 mod touch;

@@ -35,11 +35,7 @@ impl Environment {
         let block = self.with_last_chance(env, || match init {
             Init::Uninit => Block::malloc(len),
             Init::Byte(0) => Block::calloc(len),
-            Init::Byte(byte) => {
-                let mut block = Block::malloc(len)?;
-                block.fill(&[byte]);
-                Ok(block)
-            }
+            Init::Byte(byte) => Block::filled(len, byte),
         })?;
         self.admit(env, place, block, |counters| &counters.allocations);
         Ok(())

@@ -6,6 +6,21 @@ use std::ptr::{self, NonNull};
 
 pub(crate) use super::unix::{page_size, resident_pages};
 
+/// There is no way but to write to each page.
+pub(crate) const BRINGS_MANY: bool = false;
+
+/// None that could be asked for.
+pub(crate) fn huge_page_size() -> Option<usize> {
+    None
+}
+
+/// There are none.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn advise_huge(_start: *mut u8, _len: usize, _wanted: bool) {}
+
 /// There is no call that populates a range: every page is written to.
 ///
 /// # Safety

@@ -1,8 +1,10 @@
 //! What only the operating system can do. The one place that asks which system it is.
 //!
-//! Every platform module offers the same six functions:
+//! Every platform module offers the same:
 //!
-//! - `page_size()`;
+//! - `BRINGS_MANY`: whether there is a way to bring many pages in at once, faster than one by one;
+//! - `page_size()` and `huge_page_size()`, if there are huge pages that can be advised;
+//! - `advise_huge(start, len, wanted)`: asks for huge pages where they fit, or for none;
 //! - `populate(start, len)`: makes whole pages resident in one call, or says that it cannot;
 //! - `resident_pages(start, states)`: which of the pages from `start` on are resident;
 //! - `usable_size(block)`: how much a block of the C allocator holds;
@@ -39,7 +41,7 @@ use std::io;
 
 #[cfg(feature = "napi")]
 pub(crate) use platform::doubt;
-pub(crate) use platform::{available_memory, usable_size};
+pub(crate) use platform::{BRINGS_MANY, available_memory, usable_size};
 
 use crate::fault;
 
@@ -76,6 +78,24 @@ pub(crate) enum Doubt {
 pub(crate) unsafe fn populate(start: *mut u8, len: usize) -> bool {
     // SAFETY: passed on from the caller.
     !fault::strikes() && unsafe { platform::populate(start, len) }
+}
+
+/// The size of a huge page in bytes, a power of two; `None` if there are none to be had.
+pub(crate) fn huge_page_size() -> Option<usize> {
+    if fault::strikes() { None } else { platform::huge_page_size() }
+}
+
+/// Asks for huge pages wherever one fits into these pages, or for none, as far as nothing is resident there yet. The
+/// system need not comply.
+///
+/// # Safety
+///
+/// `start` must be page-aligned. No contents change, whosever they are.
+pub(crate) unsafe fn advise_huge(start: *mut u8, len: usize, wanted: bool) {
+    if !fault::strikes() {
+        // SAFETY: passed on from the caller.
+        unsafe { platform::advise_huge(start, len, wanted) };
+    }
 }
 
 /// Which of the pages from `start` on are resident.

@@ -13,6 +13,21 @@ pub(crate) fn page_size() -> usize {
     4096
 }
 
+/// There is no way but to write to each page.
+pub(crate) const BRINGS_MANY: bool = false;
+
+/// None that could be asked for.
+pub(crate) fn huge_page_size() -> Option<usize> {
+    None
+}
+
+/// There are none.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn advise_huge(_start: *mut u8, _len: usize, _wanted: bool) {}
+
 /// No call that populates a range is known: every page is written to.
 ///
 /// # Safety

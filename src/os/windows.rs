@@ -22,6 +22,21 @@ pub(crate) fn page_size() -> usize {
     info.dwPageSize as usize
 }
 
+/// There is no way but to write to each page.
+pub(crate) const BRINGS_MANY: bool = false;
+
+/// None that could be asked for.
+pub(crate) fn huge_page_size() -> Option<usize> {
+    None
+}
+
+/// There are none.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn advise_huge(_start: *mut u8, _len: usize, _wanted: bool) {}
+
 /// `PrefetchVirtualMemory` brings pages in without making them writable ones of the working set:
 /// every page is written to.
 ///

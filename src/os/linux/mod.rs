@@ -3,6 +3,7 @@
 mod cgroup;
 #[cfg(feature = "napi")]
 mod doubt;
+mod huge;
 mod meminfo;
 
 use std::fs;
@@ -14,7 +15,11 @@ use crate::fault;
 
 #[cfg(feature = "napi")]
 pub(crate) use self::doubt::doubt;
+pub(crate) use self::huge::{advise_huge, huge_page_size};
 pub(crate) use super::unix::{page_size, resident_pages};
+
+/// By huge pages, and on most kernels by `MADV_POPULATE_WRITE`.
+pub(crate) const BRINGS_MANY: bool = true;
 
 /// Since Linux 5.14; older kernels answer `EINVAL`.
 const MADV_POPULATE_WRITE: libc::c_int = 23;

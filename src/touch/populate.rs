@@ -1,0 +1,348 @@
+//! Many pages in one call, in huge ones where the system has them, by several threads.
+
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::thread;
+
+use super::Contents;
+use super::pages::touch_pages;
+use super::runs::{Run, for_each_run};
+use crate::{fault, os};
+
+/// From here on a call into the kernel costs less than a page fault for each page.
+const CALL_FROM: usize = 64 << 10;
+
+/// What each thread must have to do for it to be started: several times what starting it takes.
+const SHARE: usize = 16 << 20;
+
+/// More threads than this wait for the memory, not for each other.
+const MOST_THREADS: usize = 8;
+
+/// What is populated before it is filled: it is still in the cache then.
+const FILL_CHUNK: usize = 2 << 20;
+
+/// A run of bytes that is made resident, step by step.
+pub(super) struct Populating {
+    bytes: Bytes,
+    /// The pages of the whole block, whether it is touched or not.
+    mapping: Range<usize>,
+    /// Whether the system was told already to use huge pages.
+    advised: bool,
+}
+
+/// Some bytes, and what is to become of them.
+#[derive(Clone, Copy)]
+struct Bytes {
+    start: *mut u8,
+    len: usize,
+    contents: Contents,
+}
+
+// SAFETY: whoever makes one vouches for it that nobody else uses the bytes, but as their contents allow;
+// threads are given parts that do not overlap.
+unsafe impl Send for Bytes {}
+
+impl Populating {
+    /// `mapping` is where the block's pages are, as far as that is known.
+    ///
+    /// # Safety
+    ///
+    /// The `len` bytes must be writable memory of one block of the caller's. Unless for [`Contents::Kept`] nobody
+    /// else may access them as long as this is used.
+    pub(super) unsafe fn new(start: *mut u8, len: usize, contents: Contents, mapping: Range<usize>) -> Self {
+        Self { bytes: Bytes { start, len, contents }, mapping, advised: false }
+    }
+
+    /// Makes `len` bytes resident, from the byte `from` on.
+    ///
+    /// # Safety
+    ///
+    /// They must lie in the run.
+    pub(super) unsafe fn step(&mut self, from: usize, len: usize) {
+        let page = os::page_size();
+        // SAFETY: passed on from the caller.
+        let step = unsafe { self.bytes.part(from, len) };
+        let (first, end) = (step.start.addr() / page * page, (step.start.addr() + len).next_multiple_of(page));
+        // Whole pages: where the block shares one with its neighbours, it is mapped and writable all the
+        // same, and populating changes nothing in it.
+        // SAFETY: each of the pages holds at least one byte of the run.
+        unsafe {
+            for_each_run(step.start.with_addr(first), end - first, |run| self.touch_run(step.within(run), run));
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `bytes` must be those of the run that lie in these pages.
+    unsafe fn touch_run(&mut self, bytes: Bytes, run: Run) {
+        if run.resident {
+            // SAFETY: passed on from the caller.
+            unsafe { bytes.fill() };
+            return;
+        }
+        // SAFETY: likewise.
+        unsafe {
+            if !self.advised && has_huge_page(run) {
+                self.advised = true;
+                self.advise();
+            }
+            populate(bytes, run);
+        }
+    }
+
+    /// Has the system use huge pages for the block, but not for the pages behind its last whole huge page:
+    /// it would make memory resident that nobody asked for. Small pages that are there already prevent that.
+    ///
+    /// # Safety
+    ///
+    /// As for [`new`](Self::new).
+    unsafe fn advise(&self) {
+        let (Some(huge), page) = (os::huge_page_size(), os::page_size()) else { return };
+        let Bytes { start, len, contents } = self.bytes;
+        let tail = (start.addr() + len).next_multiple_of(page) / huge * huge;
+        let tail = tail.saturating_sub(start.addr()).min(len);
+        // SAFETY: the tail is a part of the run; its contents stay, or are filled later.
+        unsafe {
+            let contents = if contents == Contents::Kept { Contents::Kept } else { Contents::Fresh };
+            self.bytes.part(tail, len - tail).with(contents).bring_in();
+            os::advise_huge(self.bytes.start.with_addr(self.mapping.start), self.mapping.len(), true);
+        }
+    }
+}
+
+impl Drop for Populating {
+    /// Takes the advice back, as far as it concerns pages that are not there: they are not touched by us.
+    fn drop(&mut self) {
+        if self.advised {
+            // SAFETY: as for the advice.
+            unsafe { os::advise_huge(self.bytes.start.with_addr(self.mapping.start), self.mapping.len(), false) };
+        }
+    }
+}
+
+impl Bytes {
+    /// # Safety
+    ///
+    /// There must be so many from `from` on.
+    unsafe fn part(self, from: usize, len: usize) -> Self {
+        // SAFETY: passed on from the caller.
+        Self { start: unsafe { self.start.add(from) }, len, contents: self.contents }
+    }
+
+    fn with(self, contents: Contents) -> Self {
+        Self { contents, ..self }
+    }
+
+    /// Those that lie in the pages of a run, which may be empty.
+    fn within(self, run: Run) -> Self {
+        let start = self.start.addr().max(run.start.addr());
+        let end = (self.start.addr() + self.len).min(run.start.addr() + run.len);
+        Self { start: self.start.with_addr(start), len: end.saturating_sub(start), contents: self.contents }
+    }
+
+    /// Makes them resident, and gives them their contents.
+    ///
+    /// # Safety
+    ///
+    /// They must be the caller's.
+    unsafe fn populate(self) {
+        if !matches!(self.contents, Contents::Byte(_)) {
+            // SAFETY: passed on from the caller.
+            return unsafe { self.bring_in() };
+        }
+        let mut done = 0;
+        while done < self.len {
+            let to_boundary = FILL_CHUNK - (self.start.addr() + done) % FILL_CHUNK;
+            let len = to_boundary.min(self.len - done);
+            // SAFETY: `done + len` is at most `self.len`.
+            unsafe {
+                let chunk = self.part(done, len);
+                chunk.with(Contents::Fresh).bring_in();
+                chunk.fill();
+            }
+            done += len;
+        }
+    }
+
+    /// Makes them resident: in one call, or by a write to each page.
+    ///
+    /// # Safety
+    ///
+    /// They must be the caller's.
+    unsafe fn bring_in(self) {
+        let page = os::page_size();
+        let (first, end) = (self.start.addr() / page * page, (self.start.addr() + self.len).next_multiple_of(page));
+        // SAFETY: passed on from the caller; each of the pages holds a byte of the caller's.
+        unsafe {
+            if self.len < CALL_FROM || !os::populate(self.start.with_addr(first), end - first) {
+                touch_pages(self.start, self.len, page, self.contents);
+            }
+        }
+    }
+
+    /// Fills them. They are resident.
+    ///
+    /// # Safety
+    ///
+    /// They must be the caller's.
+    unsafe fn fill(self) {
+        if let Contents::Byte(byte) = self.contents {
+            // SAFETY: passed on from the caller.
+            unsafe { self.start.write_bytes(byte, self.len) };
+        }
+    }
+}
+
+/// Whether a huge page fits into the run.
+fn has_huge_page(run: Run) -> bool {
+    os::huge_page_size()
+        .is_some_and(|huge| run.start.addr().next_multiple_of(huge) + huge <= run.start.addr() + run.len)
+}
+
+/// Makes bytes resident that are not, or not all of them. They lie in the pages of the run.
+///
+/// # Safety
+///
+/// They must be the caller's.
+unsafe fn populate(bytes: Bytes, run: Run) {
+    let mut parts = run.parts(threads_for(run.len)).map(|part| bytes.within(part));
+    let mine = parts.next();
+    thread::scope(|scope| {
+        for part in parts {
+            // SAFETY: the parts do not overlap, and this function does not return before the thread.
+            let work = move || unsafe { part.populate() };
+            if fault::strikes() || thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                // SAFETY: no thread was started for this part.
+                unsafe { part.populate() };
+            }
+        }
+        if let Some(part) = mine {
+            // SAFETY: this part is nobody else's.
+            unsafe { part.populate() };
+        }
+    });
+}
+
+/// How many threads work on so many bytes: never more than the process may use.
+fn threads_for(len: usize) -> usize {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    if len < 2 * SHARE {
+        return 1;
+    }
+    let processors = *PROCESSORS.get_or_init(|| thread::available_parallelism().map_or(1, NonZero::get));
+    processors.min(len / SHARE).clamp(1, MOST_THREADS)
+}
+
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod tests {
+    use super::*;
+    use crate::touch::testing::Mapping;
+
+    const MIB: usize = 1 << 20;
+
+    /// Piece by piece, as a test build takes long for one byte.
+    fn all_are(bytes: &[u8], byte: u8) -> bool {
+        let expected = vec![byte; MIB];
+        bytes.chunks(MIB).all(|chunk| *chunk == expected[..chunk.len()])
+    }
+
+    /// # Safety
+    ///
+    /// The bytes must be those of a mapping that nobody else uses.
+    unsafe fn populating(memory: &Mapping, from: usize, len: usize, contents: Contents) -> Populating {
+        let page = os::page_size();
+        let mapping = (memory.start.addr() + from) / page * page..memory.start.addr() + memory.len;
+        // SAFETY: passed on from the caller.
+        unsafe { Populating::new(memory.start.add(from), len, contents, mapping) }
+    }
+
+    /// Touches a part of a new mapping in which some pages are there already, and hold a seven everywhere. What
+    /// is resident afterwards must be exactly that part and those pages.
+    fn touched_is_exactly(from: usize, len: usize, there: &[usize], contents: Contents) {
+        let page = os::page_size();
+        let memory = Mapping::new((from + len).next_multiple_of(2 * MIB) + 2 * MIB);
+        for index in there {
+            // SAFETY: a page of the mapping, which is this test's.
+            unsafe { memory.start.add(index * page).write_bytes(7, page) };
+        }
+        // SAFETY: likewise all of the mapping.
+        unsafe { populating(&memory, from, len, contents).step(0, len) };
+        let states = memory.resident_pages();
+        for (index, resident) in states.iter().enumerate() {
+            let in_run = index * page < from + len && (index + 1) * page > from;
+            assert_eq!(
+                *resident,
+                in_run || there.contains(&index),
+                "page {index}: {len} bytes from {from}, {contents:?}"
+            );
+        }
+        // SAFETY: a mapping is initialised, and nobody writes to it any more.
+        let bytes = unsafe { std::slice::from_raw_parts(memory.start.add(from), len) };
+        match contents {
+            Contents::Byte(byte) => assert!(all_are(bytes, byte)),
+            Contents::Kept => {
+                // SAFETY: as above; the whole mapping, in which a page is seven everywhere or zero everywhere.
+                let all = unsafe { std::slice::from_raw_parts(memory.start, memory.len) };
+                for (index, bytes) in all.chunks(page).enumerate() {
+                    let expected = if there.contains(&index) { 7 } else { 0 };
+                    assert!(all_are(bytes, expected), "page {index}");
+                }
+            }
+            Contents::Fresh => {}
+        }
+    }
+
+    #[test]
+    fn exactly_the_run_is_resident_afterwards() {
+        let page = os::page_size();
+        for contents in [Contents::Fresh, Contents::Kept, Contents::Byte(b'A')] {
+            for from in [0, 16, page - 1, page, 2 * MIB - 1] {
+                for len in [1, page, MIB, 2 * MIB, 4 * MIB, 5 * MIB + 17] {
+                    touched_is_exactly(from, len, &[], contents);
+                    touched_is_exactly(from, len, &[from / page, from / page + 1, (from + len) / page], contents);
+                }
+            }
+            let scattered: Vec<usize> = (0..2048).step_by(5).collect();
+            touched_is_exactly(16, 8 * MIB, &scattered, contents);
+        }
+    }
+
+    #[test]
+    fn several_threads_leave_nothing_out() {
+        let len = 5 * SHARE + 12_345;
+        for contents in [Contents::Fresh, Contents::Byte(3)] {
+            touched_is_exactly(16, len, &[], contents);
+            touched_is_exactly(16, len, &[len / 8192], contents);
+        }
+    }
+
+    #[test]
+    fn what_several_steps_touch_is_resident() {
+        let memory = Mapping::new(8 * MIB);
+        // SAFETY: the mapping is this test's, and the steps lie in it.
+        unsafe {
+            let mut populating = populating(&memory, 16, 5 * MIB, Contents::Byte(1));
+            populating.step(0, 3 * MIB + 5);
+            populating.step(3 * MIB + 5, 2 * MIB - 5);
+        }
+        let resident = memory.resident_pages().iter().filter(|resident| **resident).count();
+        assert_eq!(resident, 5 * MIB / os::page_size() + 1);
+        // SAFETY: the bytes were filled.
+        let bytes = unsafe { std::slice::from_raw_parts(memory.start.add(16), 5 * MIB) };
+        assert!(all_are(bytes, 1));
+    }
+
+    #[test]
+    fn a_run_that_huge_pages_fit_into_is_made_of_them() {
+        let Some(huge) = os::huge_page_size() else { return };
+        let memory = Mapping::new(8 * huge);
+        // SAFETY: the mapping is this test's.
+        unsafe { populating(&memory, 16, 6 * huge, Contents::Fresh).step(0, 6 * huge) };
+        let got = memory.huge_bytes();
+        assert!(got == 6 * huge || got == 0, "{got} bytes are in huge pages");
+        if got == 0 {
+            eprintln!("NOT TESTED: the system had no huge page to give");
+        }
+    }
+}
