@@ -1,5 +1,6 @@
 import test from 'ava'
 import { consume, malloc, NativeBuffer, type Init } from 'cmalloc'
+import { hugePageSize, mapsOnHugePages } from './support/huge-pages.js'
 import * as libc from './support/libc.js'
 import { linuxTest, MiB } from './support/memory.js'
 import { runFixture, runSource } from './support/run.js'
@@ -137,6 +138,25 @@ linuxTest('residentBytes counts no byte of the block that lies beside it in the 
     block.free()
   }
   t.pass()
+})
+
+linuxTest('a large block that is resized is moved as it is, and stays on the boundary of a huge page', (t) => {
+  const huge = hugePageSize()
+  if (huge === undefined || !mapsOnHugePages()) {
+    t.pass('NOT TESTED: this system has no huge pages, or Linux before 6.7')
+    return
+  }
+  for (const init of [undefined, 'A'] as const) {
+    using block = malloc(64 * MiB, 1, init)
+    using inTheWay = malloc(64 * MiB)
+    for (const length of [128 * MiB, 200 * MiB + 1, 70 * MiB]) {
+      block.resize(length)
+      t.is(block.address % BigInt(huge), 0n)
+      t.is(block.residentBytes(), length)
+      if (init !== undefined) t.deepEqual([block.bytes[0], block.bytes[64 * MiB - 1]], [65, 65])
+    }
+    t.is(inTheWay.byteLength, 64 * MiB)
+  }
 })
 
 for (const [part, from, to] of [

@@ -38,14 +38,19 @@ export function checkInit(init: unknown, byteLength: number): CheckedInit {
   }
   if (typeof init === 'string') {
     if (init === '') throw invalidValue("init must not be an empty string. For zeros, use 'zero'")
-    return encode(init, byteLength)
+    return simplest(encode(init, byteLength))
   }
   if (isView(init) && typedArrayName(init) === 'Uint8Array') {
     if (typedArray.byteLengthOf(init) === 0)
       throw invalidValue("init must not be an empty Uint8Array. For zeros, use 'zero'")
-    return init as Uint8Array
+    return simplest(init as Uint8Array)
   }
   throw invalidType('init', "'zero', an integer from 0 to 255, a string or a Uint8Array", init)
+}
+
+/** A pattern of one byte is that byte, with which a new block is filled as it is touched. */
+function simplest(pattern: Uint8Array): CheckedInit {
+  return typedArray.byteLengthOf(pattern) === 1 ? pattern[0]! : pattern
 }
 
 /** Fills a part of a slot's block. */
