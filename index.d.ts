@@ -24,6 +24,35 @@ export interface HotPair {
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
 /**
+ * A block that becomes resident in steps, and that a slot takes over then. The memory is given back by `cancel()`, or
+ * when the object is garbage-collected.
+ */
+export declare class GrowingBlock {
+  /**
+   * Allocates `byteLength` bytes without touching them. They are to hold anything; or the byte `fill` everywhere; or
+   * the bytes of `pattern`, which are copied, over and over.
+   *
+   * Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_ARG_VALUE` if the pattern is empty.
+   */
+  constructor(byteLength: number, fill?: number | undefined | null, pattern?: Uint8Array)
+  /**
+   * Makes about `byteLength` more bytes resident in the thread pool. `residentBytes` tells what came of it.
+   *
+   * Throws `ERR_OUT_OF_RANGE`.
+   */
+  step(byteLength: number): Promise<void>
+  /**
+   * How many bytes are resident.
+   *
+   * Throws `ERR_CMALLOC_OUT_OF_MEMORY` if the last step was refused, and `ERR_CMALLOC_FREED` if there is no block any
+   * more.
+   */
+  residentBytes(): number
+  /** Gives the memory back, after the step that is being made. */
+  cancel(): void
+}
+
+/**
  * A native handle for at most one block of C memory. Safe by itself: the block is freed once, by
  * `free()`, or when the slot is garbage-collected; a slot can be used again after `free()`.
  *
@@ -39,6 +68,13 @@ export declare class Slot {
    * a block already.
    */
   allocate(byteLength: number, fill?: number | undefined | null): void
+  /**
+   * Takes over a block that has become resident; the rest of it is made so.
+   *
+   * Throws `ERR_CMALLOC_FREED` if it is gone, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_STATE` if the slot has a
+   * block already.
+   */
+  adopt(growing: GrowingBlock): void
   /**
    * Takes over a block that C's `malloc` made, resized to `byteLength`. Returns whether it could not be resized, so
    * that it is as long as it was, at most `byteLength`. `claimed` says that `beginConsume` was called for it.

@@ -64,7 +64,7 @@ interface Report {
   terminated: number
   leaked: number
   leakedBytes: number
-  /** Bytes by which resident memory grew after the first threads, and those of blocks that leaked meanwhile. */
+  /** Bytes by which resident memory grew after the first threads, and those of the pages of blocks that leaked. */
   growth: number
   explained: number
 }
@@ -101,7 +101,7 @@ for (const node of NODE_VERSIONS) {
       t.deepEqual([still.leaked, still.leakedBytes], [0, 0], 'what stays in its thread does not leak')
       const report = await threads(t, node, 'moved', most)
       // What threads cost by themselves, and what the C library cannot give back between blocks that stay.
-      const bound = Math.max(control.growth, 0) + 64 * MiB
+      const bound = Math.max(control.growth, 0) + 48 * MiB
       for (const { growth, explained } of [still, report]) {
         t.true(growth - explained < bound, `${growth - explained} bytes are unexplained, more than ${bound}`)
       }

@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'ERR_CMALLOC_NO_EXTERNAL_BUFFERS'
   | 'ERR_CMALLOC_BAD_TICKET'
   | 'ERR_CMALLOC_CORRUPTED'
+  | 'ABORT_ERR'
 
 type ErrorClass = new (message: string) => Error
 
@@ -61,6 +62,15 @@ export function pinned(operation: string): Error {
     'ERR_CMALLOC_PINNED',
     `Cannot ${operation}: this NativeBuffer is pinned, as C code or I/O may be using its block. Dispose its pins first`,
   )
+}
+
+/** What an aborted operation is rejected with: named as the platform's own. */
+export function aborted(cause: unknown): Error {
+  const name = 'AbortError'
+  return assign(new Error('The allocation was aborted. Its memory was given back', { cause }), {
+    name,
+    code: 'ABORT_ERR',
+  })
 }
 
 /** A value as an error message shows it, without running any code of the value's. */

@@ -7,6 +7,7 @@ export const {
   beginConsume,
   debugMode,
   endConsume,
+  GrowingBlock,
   noteAllocation,
   perThread,
   reportAtExit,
@@ -15,6 +16,7 @@ export const {
   stats,
 } = native
 export type { ProcessStats, ThreadStats } from '../index.js'
+export type GrowingBlock = native.GrowingBlock
 export type Slot = native.Slot
 
 /** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */

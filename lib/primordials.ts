@@ -38,6 +38,12 @@ export const typedArrayName = getter<string | undefined>(TypedArrayPrototype, Sy
 export const typedArray = viewGetters(TypedArrayPrototype)
 export const dataView = viewGetters(DataView.prototype)
 
+/** What an `AbortSignal` says. Both throw for anything else. */
+export const abortSignal = {
+  isAborted: getter<boolean>(AbortSignal.prototype, 'aborted'),
+  reasonOf: getter<unknown>(AbortSignal.prototype, 'reason'),
+}
+
 export const bufferFrom: {
   (text: string, encoding: 'utf8'): Buffer<ArrayBuffer>
   (buffer: ArrayBufferLike, byteOffset: number, length: number): Buffer<ArrayBuffer>

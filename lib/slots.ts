@@ -1,4 +1,4 @@
-import { hotPair, Slot } from './native.js'
+import { hotPair, Slot, type GrowingBlock } from './native.js'
 import { fillSlot, UNINIT, type CheckedInit } from './init.js'
 
 // In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
@@ -103,6 +103,19 @@ export function takeOverIntoCell(ticket: string): Cell {
   const cell = acquire()
   try {
     cell.slot.takeOver(ticket)
+    refresh(cell)
+    return cell
+  } catch (error) {
+    recycle(cell)
+    throw error
+  }
+}
+
+/** Takes over a block that has become resident. */
+export function adoptIntoCell(growing: GrowingBlock): Cell {
+  const cell = acquire()
+  try {
+    cell.slot.adopt(growing)
     refresh(cell)
     return cell
   } catch (error) {

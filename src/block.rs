@@ -3,10 +3,11 @@
 use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 
 use crate::debug::{self, Corruption};
 use crate::error::OutOfMemory;
+use crate::fill::fill;
 use crate::touch::{Contents, touch};
 use crate::{budget, os, placement, residency};
 
@@ -22,14 +23,25 @@ pub struct Block {
 }
 
 /// What a new block's bytes are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Init {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Init {
     /// Whatever the memory holds.
     Uninit,
     /// Zero everywhere, by the allocator, which knows what is zero already.
     Zero,
     /// This byte everywhere.
     Byte(u8),
+}
+
+impl Init {
+    /// What touching is to make of them.
+    #[inline]
+    pub(crate) fn contents(self) -> Contents {
+        match self {
+            Self::Uninit | Self::Zero => Contents::Fresh,
+            Self::Byte(byte) => Contents::Byte(byte),
+        }
+    }
 }
 
 /// What [`Block::consume`] made of a foreign block.
@@ -113,39 +125,54 @@ impl Block {
         Self::allocate(len, Init::Byte(byte))
     }
 
+    #[inline]
     fn allocate(len: usize, init: Init) -> Result<Self, OutOfMemory> {
+        // From here on the block gives back what it holds, should touching it be refused half-way.
+        let block = Self::obtain(len, init)?;
+        // SAFETY: the block was just made: it has `len` bytes that nobody else knows of.
+        unsafe { touch(block.start, 0, len, init.contents())? };
+        block.complete(init);
+        Ok(block)
+    }
+
+    /// A block that has not been touched.
+    #[inline]
+    pub(crate) fn obtain(len: usize, init: Init) -> Result<Self, OutOfMemory> {
         if len == 0 || len > isize::MAX as usize {
             return Err(OutOfMemory::Allocator { requested: len });
         }
         budget::charge(len)?;
-        let redzone = debug::redzone();
-        let needed = len.saturating_add(redzone);
+        let room = len.saturating_add(debug::redzone());
         let allocated = match init {
-            Init::Zero => placement::calloc(needed),
-            Init::Uninit | Init::Byte(_) => placement::malloc(needed),
+            Init::Zero => placement::calloc(room),
+            Init::Uninit | Init::Byte(_) => placement::malloc(room),
         };
         let Some(start) = allocated else {
             budget::refund(len);
             return Err(OutOfMemory::Allocator { requested: len });
         };
-        // From here on the block gives back what it holds, should touching it be refused half-way.
-        let block = Self { start, len };
-        let contents = match init {
-            Init::Byte(byte) => Contents::Byte(byte),
-            Init::Uninit | Init::Zero => Contents::Fresh,
-        };
-        // SAFETY: the block was just made: it has `len` bytes that nobody else knows of.
-        unsafe { touch(start, 0, len, contents)? };
+        Ok(Self { start, len })
+    }
+
+    /// What is to be done in the debug mode as soon as the block is resident.
+    #[inline]
+    pub(crate) fn complete(&self, init: Init) {
+        let redzone = debug::redzone();
         if redzone > 0 {
-            // SAFETY: likewise, of the redzone too; every method that moves or ends the block tells.
+            // SAFETY: the block was just made, with room for the redzone; every method that moves or ends it tells.
             unsafe {
                 if init == Init::Uninit {
-                    debug::paint(start.as_ptr(), len);
+                    debug::paint(self.start.as_ptr(), self.len);
                 }
-                debug::admit(start, len, redzone);
+                debug::admit(self.start, self.len, redzone);
             }
         }
-        Ok(block)
+    }
+
+    /// The address of the first byte.
+    #[inline]
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
     }
 
     /// Takes over a block that C's `malloc` made, and resizes it to `len` bytes, keeping its
@@ -284,7 +311,7 @@ impl Block {
     /// ```
     pub fn fill(&mut self, pattern: &[u8]) {
         // SAFETY: the block owns `len` bytes, and `pattern` is a slice.
-        unsafe { fill(self.start.as_ptr(), self.len, pattern.as_ptr(), pattern.len()) }
+        unsafe { fill(self.start.as_ptr(), self.len, pattern.as_ptr(), pattern.len(), 0) }
     }
 
     /// The number of the block's own bytes that lie in resident pages, asked of the system.
@@ -483,62 +510,11 @@ impl fmt::Debug for Block {
     }
 }
 
-/// Repeats `pattern` over `len` bytes from `start`; the last repetition is cut.
-///
-/// # Safety
-///
-/// `start` must be valid for writes of `len` bytes, `pattern` for reads of `pattern_len`; they may
-/// overlap.
-pub(crate) unsafe fn fill(start: *mut u8, len: usize, pattern: *const u8, pattern_len: usize) {
-    /// What is copied at once: half of a second-level cache, from where copying is fastest.
-    const SOURCE: usize = 128 << 10;
-
-    if pattern_len == 1 {
-        // SAFETY: both are valid as the caller says.
-        unsafe { start.write_bytes(*pattern, len) };
-        return;
-    }
-    let mut filled = pattern_len.min(len);
-    // SAFETY: `filled` is at most either length.
-    unsafe { ptr::copy(pattern, start, filled) };
-    if filled == 0 {
-        return;
-    }
-    // The run doubles itself until the source is large enough. It always starts at `start` and is a
-    // multiple of the pattern long, so that each copy continues the pattern.
-    let mut source = filled;
-    while filled < len {
-        let count = source.min(len - filled);
-        // SAFETY: the source is filled, the target begins behind it and ends at `len` at the latest.
-        unsafe { ptr::copy_nonoverlapping(start, start.add(filled), count) };
-        filled += count;
-        if source < SOURCE {
-            source = filled;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     #[cfg(all(target_os = "linux", not(miri)))]
     use crate::allocator;
-
-    #[test]
-    fn a_fill_is_the_pattern_at_every_length() {
-        for pattern_len in [1, 2, 3, 7, 4096] {
-            let pattern: Vec<u8> = (0..pattern_len).map(|index| (index % 251) as u8 + 1).collect();
-            let lengths: &[usize] = if cfg!(miri) { &[1, 5, 300] } else { &[1, 2, 3, 5, 4095, 4097, 700_001] };
-            for len in lengths {
-                let mut block = Block::malloc(*len).unwrap();
-                block.fill(&pattern);
-                // SAFETY: every byte has just been filled.
-                let bytes = unsafe { block.as_slice() };
-                let expected = pattern.iter().cycle();
-                assert!(bytes.iter().zip(expected).all(|(a, b)| a == b), "{pattern_len} over {len}");
-            }
-        }
-    }
 
     #[test]
     fn an_empty_pattern_changes_nothing() {

@@ -236,10 +236,11 @@ mod tests {
     fn a_large_block_is_touched_in_steps_and_a_small_one_in_one() {
         assert_eq!(step(LARGE - 1, 0), Ok(LARGE - 1));
         let available = os::available_memory().expect("known here");
-        let huge = usize::try_from(available).unwrap() - 2 * RESERVE;
+        // Other tests come and go meanwhile: what fits does so by far, and what does not, neither.
+        let huge = usize::try_from(available).unwrap() / 2;
         let first = step(huge, 0).expect("fits");
         assert!(first < huge && first >= STEP, "{first} of {huge}");
         assert_eq!(step(huge, huge - 1), Ok(1), "the last step of a large block is looked up, and fits");
-        assert!(step(usize::try_from(available).unwrap(), 0).is_err());
+        assert!(step(usize::try_from(available).unwrap() * 2, 0).is_err());
     }
 }

@@ -48,6 +48,8 @@ mod error;
 pub mod fault;
 #[cfg(not(feature = "fault-injection"))]
 mod fault;
+mod fill;
+mod growing;
 #[cfg(feature = "napi")]
 #[cfg_attr(test, allow(dead_code, reason = "what JavaScript calls is not registered in a test build"))]
 mod napi;
@@ -60,4 +62,5 @@ mod touch;
 pub use block::{Block, Consumed};
 pub use budget::{Budget, budget, set_memory_limit};
 pub use error::OutOfMemory;
+pub use growing::Growing;
 pub use os::page_size;

@@ -91,6 +91,10 @@ impl Failure {
         Self { class: Class::Type, code: c"ERR_INVALID_ARG_VALUE", message: message.into() }
     }
 
+    pub(crate) fn empty_pattern() -> Self {
+        Self::bad_value("The pattern is empty")
+    }
+
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
         Self::error(c"ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", message)
     }

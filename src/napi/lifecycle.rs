@@ -12,10 +12,11 @@ use napi::sys;
 use super::debug::{must_be_intact, must_be_plausible};
 use super::environment::Environment;
 use super::failure::{Failure, Outcome};
+use super::growing::GrowingBlock;
 use super::ownership;
 use super::table::{Counters, Place, State, add};
 use super::view::View;
-use crate::block::fill;
+use crate::fill::fill;
 use crate::{Block, Consumed, budget};
 
 /// What a new block's bytes are.
@@ -38,6 +39,13 @@ impl Environment {
             Init::Byte(byte) => Block::filled(len, byte),
         })?;
         self.admit(env, place, block, |counters| &counters.allocations);
+        Ok(())
+    }
+
+    /// Puts a block that has become resident into an idle slot.
+    pub(crate) fn adopt(&self, env: sys::napi_env, place: Place<'_>, growing: &GrowingBlock) -> Outcome<()> {
+        Self::must_be_idle(place)?;
+        self.admit(env, place, growing.finish()?, |counters| &counters.allocations);
         Ok(())
     }
 
@@ -281,7 +289,7 @@ impl Environment {
     ) {
         if let Some((block, _)) = place.parts() {
             // SAFETY: the slot holds the block, and the caller vouches for the part and the pattern.
-            unsafe { fill(block.as_ptr().add(start), len, pattern, pattern_len) }
+            unsafe { fill(block.as_ptr().add(start), len, pattern, pattern_len, 0) }
         }
     }
 

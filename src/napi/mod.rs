@@ -12,6 +12,7 @@ mod environment;
 mod failure;
 #[cfg(feature = "fault-injection")]
 mod faults;
+mod growing;
 mod holders;
 mod hot;
 mod lifecycle;

@@ -10,6 +10,7 @@ use napi_derive::napi;
 
 use super::environment::Environment;
 use super::failure::{Failure, Outcome, check};
+use super::growing::GrowingBlock;
 use super::lifecycle::Init;
 use super::table::{Place, exact_integer};
 use crate::residency::resident_bytes;
@@ -54,6 +55,15 @@ impl Slot {
             let init = fill.map_or(Ok(Init::Uninit), |byte| byte_of(byte).map(Init::Byte))?;
             environment.allocate(env, self.place(), length_of(byte_length)?, init)
         })
+    }
+
+    /// Takes over a block that has become resident; the rest of it is made so.
+    ///
+    /// Throws `ERR_CMALLOC_FREED` if it is gone, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_STATE` if the slot has a
+    /// block already.
+    #[napi]
+    pub fn adopt(&self, env: Env, growing: &GrowingBlock) -> napi::Result<()> {
+        self.run(env, |environment, env| environment.adopt(env, self.place(), growing))
     }
 
     /// Takes over a block that C's `malloc` made, resized to `byteLength`. Returns whether it could not be resized, so
@@ -150,7 +160,7 @@ impl Slot {
     ) -> napi::Result<()> {
         self.run(env, |environment, _| {
             if pattern.len == 0 {
-                return Err(Failure::bad_value("The pattern is empty"));
+                return Err(Failure::empty_pattern());
             }
             let (_, start, len) = self.part(start, end)?;
             // SAFETY: `part` checked the bounds; the pattern is a view that JavaScript keeps alive
@@ -283,6 +293,17 @@ impl Slot {
 pub struct Bytes {
     start: *const u8,
     len: usize,
+}
+
+impl Bytes {
+    /// A copy of the first `limit` bytes, or of all of them.
+    pub(super) fn copy(&self, limit: usize) -> Outcome<Vec<u8>> {
+        if self.len == 0 {
+            return Err(Failure::empty_pattern());
+        }
+        // SAFETY: JavaScript keeps the view alive during the call, and nobody writes to it meanwhile.
+        Ok(unsafe { std::slice::from_raw_parts(self.start, self.len.min(limit)) }.to_vec())
+    }
 }
 
 impl FromNapiValue for Bytes {

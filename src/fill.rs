@@ -1,0 +1,75 @@
+//! Filling: repeating a pattern over a run of bytes.
+
+use std::ptr;
+
+/// What is copied at once: half of a second-level cache, from where copying is fastest.
+const SOURCE: usize = 128 << 10;
+
+/// Repeats `pattern` over `len` bytes from `start`, beginning with its byte `phase`; the last repetition is cut. An
+/// empty pattern changes nothing.
+///
+/// # Safety
+///
+/// `start` must be valid for writes of `len` bytes, `pattern` for reads of `pattern_len`; they may overlap, if `phase`
+/// is 0. It must be less than `pattern_len`, or 0.
+pub(crate) unsafe fn fill(start: *mut u8, len: usize, pattern: *const u8, pattern_len: usize, phase: usize) {
+    if pattern_len == 1 {
+        // SAFETY: both are valid as the caller says.
+        unsafe { start.write_bytes(*pattern, len) };
+        return;
+    }
+    let to_end = (pattern_len - phase).min(len);
+    let mut filled = pattern_len.min(len);
+    // SAFETY: `to_end` is at most what the pattern has from `phase` on, the rest at most what it has before, and both
+    // together at most `len`.
+    unsafe {
+        ptr::copy(pattern.add(phase), start, to_end);
+        ptr::copy(pattern, start.add(to_end), filled - to_end);
+    }
+    if filled == 0 {
+        return;
+    }
+    // The run doubles itself until the source is large enough. It always starts at `start` and is a
+    // multiple of the pattern long, so that each copy continues the pattern.
+    let mut source = filled;
+    while filled < len {
+        let count = source.min(len - filled);
+        // SAFETY: the source is filled, the target begins behind it and ends at `len` at the latest.
+        unsafe { ptr::copy_nonoverlapping(start, start.add(filled), count) };
+        filled += count;
+        if source < SOURCE {
+            source = filled;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fill_is_the_pattern_at_every_length_from_every_phase() {
+        for pattern_len in [1, 2, 3, 7, 4096] {
+            let pattern: Vec<u8> = (0..pattern_len).map(|index| (index % 251) as u8 + 1).collect();
+            let lengths: &[usize] = if cfg!(miri) { &[1, 5, 300] } else { &[1, 2, 3, 5, 4095, 4097, 700_001] };
+            for len in lengths {
+                for phase in [0, 1, 2, pattern_len - 1] {
+                    let phase = phase.min(pattern_len - 1);
+                    let mut bytes = vec![0; *len];
+                    // SAFETY: a vector and a slice that are as long as is said, and the phase is in the pattern.
+                    unsafe { fill(bytes.as_mut_ptr(), *len, pattern.as_ptr(), pattern_len, phase) };
+                    let expected = pattern.iter().cycle().skip(phase);
+                    assert!(bytes.iter().zip(expected).all(|(a, b)| a == b), "{pattern_len} over {len} from {phase}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_pattern_changes_nothing() {
+        let mut bytes = [7; 10];
+        // SAFETY: nothing is read of an empty slice.
+        unsafe { fill(bytes.as_mut_ptr(), 10, [].as_ptr(), 0, 0) };
+        assert_eq!(bytes, [7; 10]);
+    }
+}

@@ -1,0 +1,134 @@
+//! `GrowingBlock`: a block that is made resident in steps, off JavaScript's thread.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::Task;
+use napi::bindgen_prelude::{AsyncTask, Env};
+use napi_derive::napi;
+
+use super::environment::Environment;
+use super::failure::{Failure, Outcome};
+use super::slot::{Bytes, byte_of, length_of};
+use crate::{Block, Growing, OutOfMemory};
+
+/// What the thread pool and JavaScript's thread share. Whoever lets go last gives the memory back.
+#[derive(Default)]
+struct State {
+    growing: Option<Growing>,
+    /// Why the last step failed.
+    failure: Option<Reason>,
+}
+
+enum Reason {
+    OutOfMemory(OutOfMemory),
+    Panic,
+}
+
+/// A block that becomes resident in steps, and that a slot takes over then. The memory is given back by `cancel()`, or
+/// when the object is garbage-collected.
+#[napi]
+pub struct GrowingBlock {
+    state: Arc<Mutex<State>>,
+}
+
+#[napi]
+impl GrowingBlock {
+    /// Allocates `byteLength` bytes without touching them. They are to hold anything; or the byte `fill` everywhere; or
+    /// the bytes of `pattern`, which are copied, over and over.
+    ///
+    /// Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_ARG_VALUE` if the pattern is empty.
+    #[napi(constructor)]
+    pub fn new(
+        env: Env,
+        byte_length: f64,
+        fill: Option<f64>,
+        #[napi(ts_arg_type = "Uint8Array")] pattern: Option<Bytes>,
+    ) -> napi::Result<Self> {
+        let allocate = || {
+            let environment = Environment::of(env.raw())?;
+            let len = length_of(byte_length)?;
+            let pattern = match (fill, &pattern) {
+                (Some(byte), _) => vec![byte_of(byte)?],
+                (None, Some(pattern)) => pattern.copy(len)?,
+                (None, None) => Vec::new(),
+            };
+            let growing = environment.with_last_chance(env.raw(), || match pattern[..] {
+                [] => Growing::malloc(len),
+                [0] => Growing::calloc(len),
+                _ => Growing::filled(len, &pattern),
+            })?;
+            Ok(Self { state: Arc::new(Mutex::new(State { growing: Some(growing), failure: None })) })
+        };
+        allocate().map_err(|failure: Failure| failure.thrown(env.raw()))
+    }
+
+    /// Makes about `byteLength` more bytes resident in the thread pool. `residentBytes` tells what came of it.
+    ///
+    /// Throws `ERR_OUT_OF_RANGE`.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn step(&self, env: Env, byte_length: f64) -> napi::Result<AsyncTask<Step>> {
+        let len = length_of(byte_length).map_err(|failure| failure.thrown(env.raw()))?;
+        Ok(AsyncTask::new(Step { state: Arc::clone(&self.state), len }))
+    }
+
+    /// How many bytes are resident.
+    ///
+    /// Throws `ERR_CMALLOC_OUT_OF_MEMORY` if the last step was refused, and `ERR_CMALLOC_FREED` if there is no block any
+    /// more.
+    #[napi]
+    pub fn resident_bytes(&self, env: Env) -> napi::Result<f64> {
+        let resident = || {
+            let mut state = lock(&self.state);
+            match state.failure.take() {
+                Some(Reason::OutOfMemory(refusal)) => Err(refusal.into()),
+                Some(Reason::Panic) => Err(Failure::panicked()),
+                None => Ok(state.growing.as_ref().ok_or_else(Failure::freed)?.resident() as f64),
+            }
+        };
+        resident().map_err(|failure: Failure| failure.thrown(env.raw()))
+    }
+
+    /// Gives the memory back, after the step that is being made.
+    #[napi]
+    pub fn cancel(&self) {
+        lock(&self.state).growing = None;
+    }
+
+    /// The block, of which everything is resident.
+    pub(super) fn finish(&self) -> Outcome<Block> {
+        let growing = lock(&self.state).growing.take().ok_or_else(Failure::freed)?;
+        Ok(growing.finish()?)
+    }
+}
+
+/// A step on its way to the thread pool and back.
+pub struct Step {
+    state: Arc<Mutex<State>>,
+    len: usize,
+}
+
+impl Task for Step {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> napi::Result<()> {
+        let mut state = lock(&self.state);
+        let Some(growing) = &mut state.growing else { return Ok(()) };
+        // Nothing unwinds into the runtime.
+        state.failure = match catch_unwind(AssertUnwindSafe(|| growing.step(self.len))) {
+            Ok(outcome) => outcome.err().map(Reason::OutOfMemory),
+            Err(_) => Some(Reason::Panic),
+        };
+        Ok(())
+    }
+
+    fn resolve(&mut self, _env: Env, (): ()) -> napi::Result<()> {
+        Ok(())
+    }
+}
+
+/// A step that panicked has left everything whole.
+fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
