@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { malloc, mallocAsync, setMemoryLimit, stats, type Init, type Progress } from 'cmalloc'
 import * as native from 'cmalloc/native'
 import { live, MiB } from './support/memory.js'
-import { NODE_VERSIONS, nameOf, runFixture } from './support/run.js'
+import { NODE_VERSIONS, ROOT, nameOf, runFixture } from './support/run.js'
 
 /** Several steps. */
 const LONG = 100 * MiB
@@ -218,6 +219,19 @@ for (const node of NODE_VERSIONS) {
     t.deepEqual(JSON.parse(stdout), { leakedAtTeardown: 0, liveBytes: 0, everythingIsBack: true })
   })
 }
+
+test.serial('the example with the progress bar ends with everything resident', async (t) => {
+  const path = resolve(ROOT, 'examples/progress.ts')
+  const { code, stdout, stderr } = await runFixture(path, ['70'], { flags: ['--import=tsx'] })
+  t.deepEqual([code, stderr], [0, ''])
+  const bars = stdout.split('\n')[0]!.split('\r').slice(1)
+  t.deepEqual(
+    bars.map((bar) => /(\d+) of 70 MiB resident$/.exec(bar)?.[1]),
+    ['32', '64', '70'],
+  )
+  t.is(bars.at(-1)?.slice(0, 40), '█'.repeat(40))
+  t.regex(stdout, /^73400320 bytes at 0x[0-9a-f]+; a timer ran \d+ times meanwhile$/m)
+})
 
 test.serial('a GrowingBlock is adopted once, and gone after cancel', async (t) => {
   const growing = new native.GrowingBlock(3 * MiB, 5)

@@ -26,6 +26,7 @@ test('the README has an example in each section of the API', (t) => {
     [
       'Use',
       'malloc, free, getBufferAddress',
+      'mallocAsync',
       'NativeBuffer',
       'Memory that C code shares, takes and gives',
       'Pins, for I/O in flight',

@@ -6,6 +6,7 @@ import {
   getBufferAddress,
   handOver,
   malloc,
+  mallocAsync,
   NativeBuffer,
   setMemoryLimit,
   stats,
@@ -1043,6 +1044,17 @@ specify(
         '`residentBytes` where the operating system does not tell.',
       ],
       linuxCases: { 'a block with a hole in it': systemDoesNotTell },
+    },
+    {
+      cells: ['`ABORT_ERR`', '`AbortError`', '`mallocAsync` whose signal was aborted; the reason is its `cause`.'],
+      cases: {
+        'the signal is aborted': async (t) => {
+          const cause = new Error('why')
+          const error = await t.throwsAsync(mallocAsync(8, 1, 'zero', { signal: AbortSignal.abort(cause) }))
+          t.like(error, { name: 'AbortError', code: 'ABORT_ERR', cause })
+          t.is(error?.message, 'The allocation was aborted. Its memory was given back')
+        },
+      },
     },
     {
       cells: [
