@@ -36,8 +36,8 @@ export function draw({ title, subtitle, x, y, lines }: Plot): string {
       animation: false,
       backgroundColor: '#fff',
       title: { text: title, subtext: subtitle, left: 16, top: 8 },
-      legend: { top: 64, left: 16, icon: 'roundRect', itemHeight: 4 },
-      grid: { left: 90, right: 32, top: 120, bottom: 56 },
+      legend: { top: 60, left: 16, right: 16, icon: 'roundRect', itemHeight: 4, itemGap: 16 },
+      grid: { left: 90, right: 32, top: 130, bottom: 56 },
       xAxis: axis(x),
       yAxis: { ...axis(y), nameLocation: 'middle', nameGap: 64 },
       series: lines.map(({ name, points }) => ({

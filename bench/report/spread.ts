@@ -16,3 +16,5 @@ export function spreadOf(values: readonly number[]): Spread {
   }
   return { median: at(0.5), lowerQuartile: at(0.25), upperQuartile: at(0.75), min: at(0), max: at(1) }
 }
+
+export const medianOf = (values: readonly number[]): number => spreadOf(values).median

@@ -1,0 +1,44 @@
+/** Starts what is measured: the programs of samples/ on a runtime, and those of c/. */
+
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { nameOf, ROOT, runtimePath, type Runtime } from '../__test__/support/run.js'
+
+export { nameOf, type Runtime }
+
+export const RUNTIMES: readonly Runtime[] = [20, 22, 24, 26, 'bun', 'deno']
+
+const C_PROGRAMS = ['naive', 'populate', 'best', 'loop'] as const
+export type CProgram = (typeof C_PROGRAMS)[number]
+
+let folder: string | undefined
+
+/** Compiles the programs of c/. */
+function compile(): string {
+  const target = mkdtempSync(join(tmpdir(), 'cmalloc-bench-'))
+  for (const name of C_PROGRAMS) {
+    const source = resolve(ROOT, `bench/c/${name}.c`)
+    execFileSync('cc', ['-O2', '-Wall', '-pthread', source, '-o', join(target, name)], { stdio: 'inherit' })
+  }
+  return target
+}
+
+/** What a C program prints, which is JSON. */
+export function runC<T>(name: CProgram, ...args: (string | number)[]): T {
+  folder ??= compile()
+  return parse(execFileSync(join(folder, name), args.map(String), { encoding: 'utf8' }))
+}
+
+/** What a program of samples/ prints, which is JSON. */
+export function runSample<T>(runtime: Runtime, name: string, ...args: (string | number)[]): T {
+  const flags = { bun: [], deno: ['run', '--allow-all'] }[runtime as string] ?? ['--expose-gc']
+  const command = [...flags, resolve(ROOT, `bench/samples/${name}.js`), ...args.map(String)]
+  const env = { ...process.env, NODE_OPTIONS: '' }
+  return parse(execFileSync(runtimePath(runtime), command, { cwd: ROOT, encoding: 'utf8', env }))
+}
+
+function parse<T>(output: string): T {
+  return JSON.parse(output) as T
+}

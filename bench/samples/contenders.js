@@ -1,0 +1,73 @@
+'use strict'
+// Who allocates, for the programs of this folder. They run as they are on every runtime.
+
+const { join } = require('node:path')
+
+/** One write to each page. */
+function touch(bytes) {
+  for (let index = 0; index < bytes.length; index += 4096) bytes[index] = 0
+  return bytes
+}
+
+const INIT = { touch: undefined, zero: 'zero', fill: 'A' }
+
+/**
+ * By name: `load(init)` gives a function that allocates so many bytes and keeps nothing, and one that frees what it
+ * returned (nothing for what the garbage collector frees). `resident` says whether the memory is resident then.
+ */
+const contenders = {
+  cmalloc: {
+    resident: true,
+    load(init) {
+      const { malloc } = require(join(__dirname, '../..'))
+      const contents = INIT[init]
+      return [(length) => malloc(length, 1, contents), (block) => block.free()]
+    },
+  },
+  'koffi.alloc': {
+    resident: false,
+    load() {
+      const { alloc, free } = require('koffi')
+      // By the name of a type, which is the faster of its two ways.
+      return [(length) => alloc('char', length), (block) => free(block)]
+    },
+  },
+  sodium_malloc: {
+    resident: true,
+    load(init) {
+      const { sodium_malloc: malloc, sodium_free: free } = require('sodium-native')
+      // Locked in memory, so that it is resident; its contents are 0xdb.
+      if (init === 'zero') return [(length) => malloc(length).fill(0), free]
+      if (init === 'fill') return [(length) => malloc(length).fill('A'), free]
+      return [malloc, free]
+    },
+  },
+  'Buffer.alloc': {
+    resident: false,
+    load(init) {
+      return [init === 'fill' ? (length) => Buffer.alloc(length, 'A') : (length) => Buffer.alloc(length)]
+    },
+  },
+  'Buffer.alloc, touched': {
+    resident: true,
+    load() {
+      return [(length) => touch(Buffer.alloc(length))]
+    },
+  },
+  'Buffer.allocUnsafeSlow, touched': {
+    resident: true,
+    load(init) {
+      if (init === 'zero') return [(length) => Buffer.allocUnsafeSlow(length).fill(0)]
+      if (init === 'fill') return [(length) => Buffer.allocUnsafeSlow(length).fill('A')]
+      return [(length) => touch(Buffer.allocUnsafeSlow(length))]
+    },
+  },
+  'new ArrayBuffer': {
+    resident: false,
+    load() {
+      return [(length) => new ArrayBuffer(length)]
+    },
+  },
+}
+
+module.exports = { contenders }
