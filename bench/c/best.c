@@ -16,7 +16,7 @@ struct part {
 
 static void *make_resident(void *argument) {
   struct part *part = argument;
-  size_t chunk = part->fill ? HUGE_PAGE : part->length;
+  size_t chunk = HUGE_PAGE;
   for (size_t done = 0; done < part->length; done += chunk) {
     size_t length = part->length - done < chunk ? part->length - done : chunk;
     if (madvise(part->start + done, length, MADV_POPULATE_WRITE)) touch(part->start + done, length);

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::ops::Range;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::Contents;
@@ -19,8 +20,9 @@ const SHARE: usize = 16 << 20;
 /// More threads than this wait for the memory, not for each other.
 const MOST_THREADS: usize = 8;
 
-/// What is populated before it is filled: it is still in the cache then.
-const FILL_CHUNK: usize = 2 << 20;
+/// What is populated in one call. Small enough to be in the cache still as it is filled; and during a call no other
+/// thread can map memory, not even one that is just starting.
+const CHUNK: usize = 2 << 20;
 
 /// A run of bytes that is made resident, step by step.
 pub(super) struct Populating {
@@ -39,9 +41,16 @@ struct Bytes {
     contents: Contents,
 }
 
-// SAFETY: whoever makes one vouches for it that nobody else uses the bytes, but as their contents allow;
-// threads are given parts that do not overlap.
-unsafe impl Send for Bytes {}
+/// Bytes that several threads populate, piece by piece.
+struct Chunks {
+    bytes: Bytes,
+    /// The first piece that nobody has taken.
+    next: AtomicUsize,
+}
+
+// SAFETY: whoever makes one vouches for it that nobody else uses the bytes, but as their contents allow; and each piece
+// is taken by one thread.
+unsafe impl Sync for Chunks {}
 
 impl Populating {
     /// `mapping` is where the block's pages are, as far as that is known.
@@ -87,7 +96,7 @@ impl Populating {
                 self.advised = true;
                 self.advise();
             }
-            populate(bytes, run);
+            populate(bytes);
         }
     }
 
@@ -99,13 +108,12 @@ impl Populating {
     /// As for [`new`](Self::new).
     unsafe fn advise(&self) {
         let (Some(huge), page) = (os::huge_page_size(), os::page_size()) else { return };
-        let Bytes { start, len, contents } = self.bytes;
+        let Bytes { start, len, .. } = self.bytes;
         let tail = (start.addr() + len).next_multiple_of(page) / huge * huge;
         let tail = tail.saturating_sub(start.addr()).min(len);
         // SAFETY: the tail is a part of the run; its contents stay, or are filled later.
         unsafe {
-            let contents = if contents == Contents::Kept { Contents::Kept } else { Contents::Fresh };
-            self.bytes.part(tail, len - tail).with(contents).bring_in();
+            self.bytes.part(tail, len - tail).bring_in();
             os::advise_huge(self.bytes.start.with_addr(self.mapping.start), self.mapping.len(), true);
         }
     }
@@ -130,10 +138,6 @@ impl Bytes {
         Self { start: unsafe { self.start.add(from) }, len, contents: self.contents }
     }
 
-    fn with(self, contents: Contents) -> Self {
-        Self { contents, ..self }
-    }
-
     /// Those that lie in the pages of a run, which may be empty.
     fn within(self, run: Run) -> Self {
         let start = self.start.addr().max(run.start.addr());
@@ -141,31 +145,7 @@ impl Bytes {
         Self { start: self.start.with_addr(start), len: end.saturating_sub(start), contents: self.contents }
     }
 
-    /// Makes them resident, and gives them their contents.
-    ///
-    /// # Safety
-    ///
-    /// They must be the caller's.
-    unsafe fn populate(self) {
-        if !matches!(self.contents, Contents::Byte(_)) {
-            // SAFETY: passed on from the caller.
-            return unsafe { self.bring_in() };
-        }
-        let mut done = 0;
-        while done < self.len {
-            let to_boundary = FILL_CHUNK - (self.start.addr() + done) % FILL_CHUNK;
-            let len = to_boundary.min(self.len - done);
-            // SAFETY: `done + len` is at most `self.len`.
-            unsafe {
-                let chunk = self.part(done, len);
-                chunk.with(Contents::Fresh).bring_in();
-                chunk.fill();
-            }
-            done += len;
-        }
-    }
-
-    /// Makes them resident: in one call, or by a write to each page.
+    /// Makes them resident, in one call or by a write to each page. What they are to hold is not written to them.
     ///
     /// # Safety
     ///
@@ -176,7 +156,8 @@ impl Bytes {
         // SAFETY: passed on from the caller; each of the pages holds a byte of the caller's.
         unsafe {
             if self.len < CALL_FROM || !os::populate(self.start.with_addr(first), end - first) {
-                touch_pages(self.start, self.len, page, self.contents);
+                let contents = if self.contents == Contents::Kept { Contents::Kept } else { Contents::Fresh };
+                touch_pages(self.start, self.len, page, contents);
             }
         }
     }
@@ -194,33 +175,72 @@ impl Bytes {
     }
 }
 
+impl Chunks {
+    fn new(bytes: Bytes) -> Self {
+        Self { bytes, next: AtomicUsize::new(0) }
+    }
+
+    /// Makes pieces resident, and gives them their contents, until none is left.
+    ///
+    /// # Safety
+    ///
+    /// The bytes must be the caller's.
+    unsafe fn populate(&self) {
+        while let Some(chunk) = self.take() {
+            // SAFETY: passed on from the caller.
+            unsafe {
+                chunk.bring_in();
+                chunk.fill();
+            }
+        }
+    }
+
+    /// The next piece. The first one ends at a boundary, so that every huge page is in one piece.
+    fn take(&self) -> Option<Bytes> {
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        let Bytes { start, len, .. } = self.bytes;
+        let boundary = |index: usize| (start.addr() / CHUNK + index) * CHUNK;
+        let from = boundary(index).saturating_sub(start.addr());
+        let to = (boundary(index + 1) - start.addr()).min(len);
+        // SAFETY: `from` and `to` are within the bytes.
+        (from < to).then(|| unsafe { self.bytes.part(from, to - from) })
+    }
+}
+
 /// Whether a huge page fits into the run.
 fn has_huge_page(run: Run) -> bool {
     os::huge_page_size()
         .is_some_and(|huge| run.start.addr().next_multiple_of(huge) + huge <= run.start.addr() + run.len)
 }
 
-/// Makes bytes resident that are not, or not all of them. They lie in the pages of the run.
+/// Makes bytes resident that are not, or not all of them.
 ///
 /// # Safety
 ///
 /// They must be the caller's.
-unsafe fn populate(bytes: Bytes, run: Run) {
-    let mut parts = run.parts(threads_for(run.len)).map(|part| bytes.within(part));
-    let mine = parts.next();
+unsafe fn populate(bytes: Bytes) {
+    let threads = threads_for(bytes.len);
+    let chunks = Chunks::new(bytes);
+    if threads == 1 {
+        // SAFETY: passed on from the caller.
+        return unsafe { chunks.populate() };
+    }
+    let started = AtomicUsize::new(0);
     thread::scope(|scope| {
-        for part in parts {
-            // SAFETY: the parts do not overlap, and this function does not return before the thread.
-            let work = move || unsafe { part.populate() };
-            if fault::strikes() || thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                // SAFETY: no thread was started for this part.
-                unsafe { part.populate() };
-            }
+        let work = || {
+            started.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: each chunk is taken by one thread, and this function does not return before any of them.
+            unsafe { chunks.populate() };
+        };
+        let others = (1..threads)
+            .filter(|_| !fault::strikes() && thread::Builder::new().spawn_scoped(scope, work).is_ok())
+            .count();
+        // A thread maps memory as it starts, which it cannot as long as another populates.
+        while started.load(Ordering::Relaxed) < others {
+            thread::yield_now();
         }
-        if let Some(part) = mine {
-            // SAFETY: this part is nobody else's.
-            unsafe { part.populate() };
-        }
+        // SAFETY: likewise.
+        unsafe { chunks.populate() };
     });
 }
 

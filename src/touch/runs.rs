@@ -45,45 +45,10 @@ pub(super) unsafe fn for_each_run(start: *mut u8, len: usize, mut visit: impl Fn
     }
 }
 
-impl Run {
-    /// So many parts of about the same length. No huge page is in two of them.
-    pub(super) fn parts(self, count: usize) -> impl Iterator<Item = Self> {
-        let unit = os::huge_page_size().unwrap_or(CHUNK * os::page_size());
-        let (start, end) = (self.start.addr(), self.start.addr() + self.len);
-        let boundary = move |index: usize| match index {
-            0 => start,
-            index if index == count => end,
-            index => ((start + self.len / count * index) / unit * unit).clamp(start, end),
-        };
-        (0..count).map(move |index| {
-            let from = boundary(index);
-            Self { start: self.start.with_addr(from), len: boundary(index + 1) - from, ..self }
-        })
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux", not(miri)))]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_parts_of_a_run_are_all_of_it_and_end_at_huge_pages() {
-        let unit = os::huge_page_size().unwrap_or(CHUNK * os::page_size());
-        for (start, len) in [(0, 1), (unit - 4096, 3 * unit + 4096), (4096, 40 * unit), (0, 7 * unit), (4096, 100)] {
-            for count in 1..9 {
-                let run = Run { start: std::ptr::without_provenance_mut(start), len, resident: false };
-                let mut end = start;
-                for (index, part) in run.parts(count).enumerate() {
-                    assert_eq!(part.start.addr(), end, "part {index} of {count} of {len} from {start}");
-                    end += part.len;
-                    assert!(index + 1 == count || end == start || end % unit == 0 || end == start + len);
-                }
-                assert_eq!(end, start + len);
-            }
-        }
-    }
-
-    #[cfg(all(target_os = "linux", not(miri)))]
     #[test]
     fn runs_are_what_was_touched() {
         let page = os::page_size();
