@@ -18,7 +18,8 @@ pub(super) unsafe fn touch_pages(start: *mut u8, len: usize, page: usize, conten
         unsafe { start.write_bytes(byte, len) };
         return;
     }
-    let to_boundary = page - start.addr() % page;
+    // A page's size is a power of two, which a division is not told.
+    let to_boundary = page - (start.addr() & (page - 1));
     let mut offset = 0;
     let mut next = to_boundary;
     while offset < len {
