@@ -1,39 +1,122 @@
-//! Residency: how much of a run of bytes lies in physical memory, asked of the operating system.
+//! Residency: which of some pages lie in physical memory, asked of the operating system.
 
 use std::io;
 
 use crate::os;
 
 /// How many pages are asked about in one call: their states fit on the stack.
-const CHUNK_PAGES: usize = 1024;
+const CHUNK: usize = 1024;
+
+/// Pages that lie side by side and are resident all, or none of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The address of the first page.
+    pub(crate) start: *mut u8,
+    /// In bytes.
+    pub(crate) len: usize,
+    pub(crate) resident: bool,
+}
+
+impl Run {
+    /// Those of the `len` bytes from `start` on that lie in these pages, which may be none: where they are, and how
+    /// many.
+    pub(crate) fn within(self, start: *mut u8, len: usize) -> (*mut u8, usize) {
+        let from = start.addr().max(self.start.addr());
+        let to = (start.addr() + len).min(self.start.addr() + self.len);
+        (start.with_addr(from), to.saturating_sub(from))
+    }
+}
+
+/// The pages that bytes lie in, whole: where the first one starts, and how long they are.
+pub(crate) fn pages_of(start: *mut u8, len: usize) -> (*mut u8, usize) {
+    let page = os::page_size();
+    let first = start.addr() / page * page;
+    (start.with_addr(first), (start.addr() + len).next_multiple_of(page) - first)
+}
+
+/// Calls `visit` with each run of the pages that the bytes lie in, in their order.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::Unsupported`] where the system cannot tell, and what the system answered
+/// otherwise; some runs may have been visited.
+///
+/// # Safety
+///
+/// The bytes must be mapped memory for the time of the call.
+pub(crate) unsafe fn for_each_run(start: *mut u8, len: usize, mut visit: impl FnMut(Run)) -> io::Result<()> {
+    let page = os::page_size();
+    let (first, len) = pages_of(start, len);
+    let mut run = Run { start: first, len: 0, resident: false };
+    let mut states = [false; CHUNK];
+    for chunk in (0..len).step_by(CHUNK * page) {
+        let states = &mut states[..((len - chunk) / page).min(CHUNK)];
+        // SAFETY: each of these pages holds at least one byte of the caller's.
+        unsafe { os::resident_pages(first.add(chunk), states)? };
+        for same in states.chunk_by(|a, b| a == b) {
+            if same[0] != run.resident && run.len > 0 {
+                visit(run);
+                run = Run { start: run.start.wrapping_add(run.len), len: 0, resident: false };
+            }
+            run.resident = same[0];
+            run.len += same.len() * page;
+        }
+    }
+    if run.len > 0 {
+        visit(run);
+    }
+    Ok(())
+}
 
 /// The number of bytes from `start` to `start + len` that lie in resident pages.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::Unsupported`] where the system cannot tell, and what the system answered
-/// otherwise.
+/// As for [`for_each_run`].
 ///
 /// # Safety
 ///
-/// The bytes must be mapped memory for the time of the call.
-pub(crate) unsafe fn resident_bytes(start: *const u8, len: usize) -> io::Result<usize> {
-    let page = os::page_size();
-    let end = start.addr() + len;
+/// As for [`for_each_run`].
+pub(crate) unsafe fn resident_bytes(start: *mut u8, len: usize) -> io::Result<usize> {
     let mut resident = 0;
-    let mut states = [false; CHUNK_PAGES];
-    let mut cursor = start.addr() / page * page;
-    while cursor < end {
-        let pages = (end - cursor).div_ceil(page).min(CHUNK_PAGES);
-        // SAFETY: the pages from `cursor` on each hold at least one byte of the caller's mapped run.
-        unsafe { os::resident_pages(start.with_addr(cursor), &mut states[..pages])? };
-        for (index, state) in states[..pages].iter().enumerate() {
-            let page_start = cursor + index * page;
-            if *state {
-                resident += (page_start + page).min(end) - page_start.max(start.addr());
+    // SAFETY: passed on from the caller.
+    unsafe {
+        for_each_run(start, len, |run| {
+            if run.resident {
+                resident += run.within(start, len).1;
             }
-        }
-        cursor += pages * page;
+        })?;
     }
     Ok(resident)
+}
+
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_what_was_touched() {
+        let page = os::page_size();
+        let pages = 3 * CHUNK;
+        let memory = crate::touch::testing::Mapping::new(pages * page);
+        let touched = [3, 4, 5, CHUNK - 1, CHUNK, 2 * CHUNK, pages - 1];
+        for index in touched {
+            // SAFETY: a page of the mapping, which is this test's.
+            unsafe { memory.start.add(index * page).write_volatile(1) };
+        }
+        let mut states = vec![];
+        // SAFETY: all of the mapping.
+        unsafe {
+            for_each_run(memory.start, pages * page, |run| {
+                assert_eq!(run.start.addr(), memory.start.addr() + states.len() * page);
+                assert_ne!(Some(&run.resident), states.last(), "two runs where there is one");
+                states.resize(states.len() + run.len / page, run.resident);
+            })
+            .expect("Linux tells");
+        }
+        assert_eq!(states.len(), pages);
+        for (index, resident) in states.iter().enumerate() {
+            assert_eq!(*resident, touched.contains(&index), "page {index}");
+        }
+    }
 }

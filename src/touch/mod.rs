@@ -2,16 +2,16 @@
 //!
 //! A fresh page of anonymous memory is only a promise. A write to it makes the kernel keep the
 //! promise ([`pages`]), which is what costs. Memory that the allocator had in use before is resident
-//! already, and must cost next to nothing: a large run is therefore asked about first ([`runs`]), and
-//! what is missing is brought in by few calls and huge pages, where the system offers them ([`populate`]).
+//! already, and must cost next to nothing: a large run is therefore asked about first
+//! ([`residency`](crate::residency)), and what is missing is brought in by few calls and huge pages, where the system
+//! offers them ([`populate`]).
 
 mod pages;
 mod populate;
-mod runs;
 
 use std::ptr::NonNull;
 
-use self::pages::touch_pages;
+use self::pages::touch_or_fill;
 use self::populate::Populating;
 use crate::error::OutOfMemory;
 use crate::{budget, os, placement};
@@ -45,24 +45,19 @@ pub(crate) unsafe fn touch(block: NonNull<u8>, from: usize, to: usize, contents:
     let start = unsafe { block.as_ptr().add(from) };
     let len = to - from;
     if len < ASK_FROM || !os::BRINGS_MANY {
-        // SAFETY: passed on from the caller.
-        return unsafe { in_steps(len, |done, step| touch_pages(start.add(done), step, os::page_size(), contents)) };
+        // SAFETY: each step lies in the run; otherwise passed on from the caller.
+        return in_steps(len, |done, step| unsafe { touch_or_fill(start.add(done), step, os::page_size(), contents) });
     }
     // SAFETY: passed on from the caller.
-    unsafe {
-        let mut populating = Populating::new(start, len, contents, placement::mapping(block, to));
-        in_steps(len, |done, step| populating.step(done, step))
-    }
+    let mut populating = unsafe { Populating::new(start, len, contents, placement::mapping(block, to)) };
+    // SAFETY: each step lies in the run.
+    in_steps(len, |done, step| unsafe { populating.step(done, step) })
 }
 
 /// Calls `touch_step` with parts of `len` bytes, one after the other, each by how much is done and how
 /// much to do.
-///
-/// # Safety
-///
-/// `touch_step` must be safe to call with any part of `len`.
 #[inline]
-unsafe fn in_steps(len: usize, mut touch_step: impl FnMut(usize, usize)) -> Result<(), OutOfMemory> {
+fn in_steps(len: usize, mut touch_step: impl FnMut(usize, usize)) -> Result<(), OutOfMemory> {
     let mut done = 0;
     while done < len {
         let step = budget::step(len, done)?;
@@ -73,16 +68,16 @@ unsafe fn in_steps(len: usize, mut touch_step: impl FnMut(usize, usize)) -> Resu
 }
 
 #[cfg(all(test, target_os = "linux", not(miri)))]
-mod testing {
+pub(crate) mod testing {
     use std::ptr;
 
     use crate::os;
 
     /// Memory that nobody has touched, on the boundary of a huge page. The heap is no place for these tests:
     /// what the allocator writes in front of a block makes the first page resident.
-    pub(super) struct Mapping {
-        pub(super) start: *mut u8,
-        pub(super) len: usize,
+    pub(crate) struct Mapping {
+        pub(crate) start: *mut u8,
+        pub(crate) len: usize,
         map: *mut libc::c_void,
         mapped: usize,
     }
@@ -90,7 +85,7 @@ mod testing {
     const ALIGN: usize = 2 << 20;
 
     impl Mapping {
-        pub(super) fn new(len: usize) -> Self {
+        pub(crate) fn new(len: usize) -> Self {
             let mapped = len + ALIGN;
             let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
             // SAFETY: a new mapping.
@@ -100,7 +95,7 @@ mod testing {
             Self { start, len, map, mapped }
         }
 
-        pub(super) fn resident_pages(&self) -> Vec<bool> {
+        pub(crate) fn resident_pages(&self) -> Vec<bool> {
             let mut states = vec![false; self.len / os::page_size()];
             // SAFETY: all of these pages are mapped.
             unsafe { os::resident_pages(self.start, &mut states) }.expect("Linux tells");
@@ -108,7 +103,7 @@ mod testing {
         }
 
         /// How much of the process's memory that is mapped from here on is in huge pages.
-        pub(super) fn huge_bytes(&self) -> usize {
+        pub(crate) fn huge_bytes(&self) -> usize {
             let text = std::fs::read_to_string("/proc/self/smaps").expect("Linux tells");
             let mut inside = false;
             let mut kib = 0;

@@ -7,17 +7,28 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::Contents;
 
-/// Writes to one byte of each page that the run lies in; or to all of them, where they are given contents.
+/// Writes to one byte of each page that the run lies in; or to all bytes, where they are given contents.
 ///
 /// # Safety
 ///
-/// As for [`touch`].
-pub(super) unsafe fn touch_pages(start: *mut u8, len: usize, page: usize, contents: Contents) {
-    if let Contents::Byte(byte) = contents {
-        // SAFETY: the bytes are the caller's, and hold nothing that matters.
-        unsafe { start.write_bytes(byte, len) };
-        return;
+/// As for [`touch`](super::touch).
+#[inline]
+pub(super) unsafe fn touch_or_fill(start: *mut u8, len: usize, page: usize, contents: Contents) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        match contents {
+            Contents::Byte(byte) => start.write_bytes(byte, len),
+            Contents::Fresh | Contents::Kept => touch_pages(start, len, page, contents),
+        }
     }
+}
+
+/// Writes to one byte of each page that the run lies in. Contents that the bytes are to be given are not.
+///
+/// # Safety
+///
+/// As for [`touch`](super::touch).
+pub(super) unsafe fn touch_pages(start: *mut u8, len: usize, page: usize, contents: Contents) {
     // A page's size is a power of two, which a division is not told.
     let to_boundary = page - (start.addr() & (page - 1));
     let mut offset = 0;
@@ -39,9 +50,7 @@ unsafe fn touch_byte(byte: *mut u8, contents: Contents) {
     match contents {
         // SAFETY: nobody else looks at the byte and its value does not matter. Volatile, because the
         // optimiser knows what `malloc` is and drops stores that nobody reads.
-        Contents::Fresh => unsafe { byte.write_volatile(0) },
-        // SAFETY: likewise.
-        Contents::Byte(value) => unsafe { byte.write_volatile(value) },
+        Contents::Fresh | Contents::Byte(_) => unsafe { byte.write_volatile(0) },
         // SAFETY: the byte is valid for writes.
         Contents::Kept => unsafe { write_back(byte) },
     }
@@ -112,10 +121,10 @@ mod tests {
     fn contents_are_kept_or_given() {
         let mut memory = [7u8; 300];
         // SAFETY: all of it is this test's.
-        unsafe { touch_pages(memory.as_mut_ptr(), 300, 64, Contents::Kept) };
+        unsafe { touch_or_fill(memory.as_mut_ptr(), 300, 64, Contents::Kept) };
         assert_eq!(memory, [7; 300]);
         // SAFETY: likewise.
-        unsafe { touch_pages(memory.as_mut_ptr().add(1), 298, 64, Contents::Byte(9)) };
+        unsafe { touch_or_fill(memory.as_mut_ptr().add(1), 298, 64, Contents::Byte(9)) };
         assert_eq!((memory[0], memory[299]), (7, 7));
         assert_eq!(memory[1..299], [9; 298]);
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use super::Contents;
 use super::pages::touch_pages;
-use super::runs::{Run, for_each_run};
+use crate::residency::{Run, for_each_run, pages_of};
 use crate::{fault, os};
 
 /// From here on a call into the kernel costs less than a page fault for each page.
@@ -69,15 +69,16 @@ impl Populating {
     ///
     /// They must lie in the run.
     pub(super) unsafe fn step(&mut self, from: usize, len: usize) {
-        let page = os::page_size();
-        // SAFETY: passed on from the caller.
-        let step = unsafe { self.bytes.part(from, len) };
-        let (first, end) = (step.start.addr() / page * page, (step.start.addr() + len).next_multiple_of(page));
         // Whole pages: where the block shares one with its neighbours, it is mapped and writable all the
         // same, and populating changes nothing in it.
-        // SAFETY: each of the pages holds at least one byte of the run.
+        // SAFETY: passed on from the caller.
         unsafe {
-            for_each_run(step.start.with_addr(first), end - first, |run| self.touch_run(step.within(run), run));
+            let step = self.bytes.part(from, len);
+            if for_each_run(step.start, len, |run| self.touch_run(step.within(run), run)).is_err() {
+                // Where the system does not tell, nothing is thought to be there.
+                let (start, len) = pages_of(step.start, len);
+                self.touch_run(step, Run { start, len, resident: false });
+            }
         }
     }
 
@@ -92,9 +93,10 @@ impl Populating {
         }
         // SAFETY: likewise.
         unsafe {
-            if !self.advised && has_huge_page(run) {
-                self.advised = true;
-                self.advise();
+            if !self.advised
+                && let Some(huge) = huge_page_in(run)
+            {
+                self.advise(huge);
             }
             populate(bytes);
         }
@@ -106,10 +108,10 @@ impl Populating {
     /// # Safety
     ///
     /// As for [`new`](Self::new).
-    unsafe fn advise(&self) {
-        let (Some(huge), page) = (os::huge_page_size(), os::page_size()) else { return };
+    unsafe fn advise(&mut self, huge: usize) {
+        self.advised = true;
         let Bytes { start, len, .. } = self.bytes;
-        let tail = (start.addr() + len).next_multiple_of(page) / huge * huge;
+        let tail = (start.addr() + len).next_multiple_of(os::page_size()) / huge * huge;
         let tail = tail.saturating_sub(start.addr()).min(len);
         // SAFETY: the tail is a part of the run; its contents stay, or are filled later.
         unsafe {
@@ -135,14 +137,13 @@ impl Bytes {
     /// There must be so many from `from` on.
     unsafe fn part(self, from: usize, len: usize) -> Self {
         // SAFETY: passed on from the caller.
-        Self { start: unsafe { self.start.add(from) }, len, contents: self.contents }
+        Self { start: unsafe { self.start.add(from) }, len, ..self }
     }
 
     /// Those that lie in the pages of a run, which may be empty.
     fn within(self, run: Run) -> Self {
-        let start = self.start.addr().max(run.start.addr());
-        let end = (self.start.addr() + self.len).min(run.start.addr() + run.len);
-        Self { start: self.start.with_addr(start), len: end.saturating_sub(start), contents: self.contents }
+        let (start, len) = run.within(self.start, self.len);
+        Self { start, len, ..self }
     }
 
     /// Makes them resident, in one call or by a write to each page. What they are to hold is not written to them.
@@ -151,13 +152,11 @@ impl Bytes {
     ///
     /// They must be the caller's.
     unsafe fn bring_in(self) {
-        let page = os::page_size();
-        let (first, end) = (self.start.addr() / page * page, (self.start.addr() + self.len).next_multiple_of(page));
+        let (first, len) = pages_of(self.start, self.len);
         // SAFETY: passed on from the caller; each of the pages holds a byte of the caller's.
         unsafe {
-            if self.len < CALL_FROM || !os::populate(self.start.with_addr(first), end - first) {
-                let contents = if self.contents == Contents::Kept { Contents::Kept } else { Contents::Fresh };
-                touch_pages(self.start, self.len, page, contents);
+            if self.len < CALL_FROM || !os::populate(first, len) {
+                touch_pages(self.start, self.len, os::page_size(), self.contents);
             }
         }
     }
@@ -207,10 +206,9 @@ impl Chunks {
     }
 }
 
-/// Whether a huge page fits into the run.
-fn has_huge_page(run: Run) -> bool {
-    os::huge_page_size()
-        .is_some_and(|huge| run.start.addr().next_multiple_of(huge) + huge <= run.start.addr() + run.len)
+/// The size of a huge page, if one fits into the run.
+fn huge_page_in(run: Run) -> Option<usize> {
+    os::huge_page_size().filter(|huge| run.start.addr().next_multiple_of(*huge) + huge <= run.start.addr() + run.len)
 }
 
 /// Makes bytes resident that are not, or not all of them.
