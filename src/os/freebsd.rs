@@ -4,31 +4,8 @@ use std::ffi::CStr;
 use std::mem;
 use std::ptr::{self, NonNull};
 
+pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, huge_page_size, populate};
 pub(crate) use super::unix::{page_size, resident_pages};
-
-/// There is no way but to write to each page.
-pub(crate) const BRINGS_MANY: bool = false;
-
-/// None that could be asked for.
-pub(crate) fn huge_page_size() -> Option<usize> {
-    None
-}
-
-/// There are none.
-///
-/// # Safety
-///
-/// None.
-pub(crate) unsafe fn advise_huge(_start: *mut u8, _len: usize, _wanted: bool) {}
-
-/// There is no call that populates a range: every page is written to.
-///
-/// # Safety
-///
-/// None.
-pub(crate) unsafe fn populate(_start: *mut u8, _len: usize) -> bool {
-    false
-}
 
 /// What a block of the C allocator holds.
 ///

@@ -11,6 +11,8 @@
 //! - `available_memory()`: how much more can be made resident;
 //! - `doubt(address)`: why there can be no block of the C allocator at an address.
 
+#[cfg(any(miri, not(target_os = "linux")))]
+mod one_by_one;
 #[cfg(all(unix, not(miri)))]
 mod unix;
 

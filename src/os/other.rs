@@ -4,6 +4,7 @@
 use std::io;
 use std::ptr::NonNull;
 
+pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, huge_page_size, populate};
 #[cfg(all(unix, not(miri)))]
 pub(crate) use super::unix::page_size;
 
@@ -11,30 +12,6 @@ pub(crate) use super::unix::page_size;
 #[cfg(any(miri, not(unix)))]
 pub(crate) fn page_size() -> usize {
     4096
-}
-
-/// There is no way but to write to each page.
-pub(crate) const BRINGS_MANY: bool = false;
-
-/// None that could be asked for.
-pub(crate) fn huge_page_size() -> Option<usize> {
-    None
-}
-
-/// There are none.
-///
-/// # Safety
-///
-/// None.
-pub(crate) unsafe fn advise_huge(_start: *mut u8, _len: usize, _wanted: bool) {}
-
-/// No call that populates a range is known: every page is written to.
-///
-/// # Safety
-///
-/// None.
-pub(crate) unsafe fn populate(_start: *mut u8, _len: usize) -> bool {
-    false
 }
 
 /// Unknown.

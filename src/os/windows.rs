@@ -8,6 +8,9 @@ use windows_sys::Win32::System::ProcessStatus::{K32QueryWorkingSetEx, PSAPI_WORK
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, GlobalMemoryStatusEx, MEMORYSTATUSEX, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
+// `PrefetchVirtualMemory` brings pages in without making them writable ones of the working set.
+pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, huge_page_size, populate};
+
 unsafe extern "C" {
     /// Of the C runtime that this crate is linked to, like `malloc` itself.
     fn _msize(block: *mut libc::c_void) -> usize;
@@ -20,31 +23,6 @@ pub(crate) fn page_size() -> usize {
     // SAFETY: `info` is a structure to write to.
     unsafe { GetSystemInfo(&raw mut info) };
     info.dwPageSize as usize
-}
-
-/// There is no way but to write to each page.
-pub(crate) const BRINGS_MANY: bool = false;
-
-/// None that could be asked for.
-pub(crate) fn huge_page_size() -> Option<usize> {
-    None
-}
-
-/// There are none.
-///
-/// # Safety
-///
-/// None.
-pub(crate) unsafe fn advise_huge(_start: *mut u8, _len: usize, _wanted: bool) {}
-
-/// `PrefetchVirtualMemory` brings pages in without making them writable ones of the working set:
-/// every page is written to.
-///
-/// # Safety
-///
-/// None.
-pub(crate) unsafe fn populate(_start: *mut u8, _len: usize) -> bool {
-    false
 }
 
 /// `QueryWorkingSetEx`: which of the pages from `start` on are in the working set.
