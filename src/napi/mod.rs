@@ -31,7 +31,5 @@ use napi_derive::napi;
 #[napi(module_exports)]
 pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
     crate::debug::enable_from_environment();
-    // Asked now, so that the first large block need not wait for the answer.
-    let _ = crate::os::huge_page_size();
     environment::Environment::create(env.raw()).map_err(|failure| failure.thrown(env.raw()))
 }
