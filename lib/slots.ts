@@ -100,22 +100,19 @@ export function consumeIntoCell(
 
 /** Takes over the block of a ticket. */
 export function takeOverIntoCell(ticket: string): Cell {
-  const cell = acquire()
-  try {
-    cell.slot.takeOver(ticket)
-    refresh(cell)
-    return cell
-  } catch (error) {
-    recycle(cell)
-    throw error
-  }
+  return receive((slot) => slot.takeOver(ticket))
 }
 
 /** Takes over a block that has become resident. */
 export function adoptIntoCell(growing: GrowingBlock): Cell {
+  return receive((slot) => slot.adopt(growing))
+}
+
+/** A cell whose slot has been given a block. */
+function receive(give: (slot: Slot) => void): Cell {
   const cell = acquire()
   try {
-    cell.slot.adopt(growing)
+    give(cell.slot)
     refresh(cell)
     return cell
   } catch (error) {
