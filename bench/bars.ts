@@ -3,6 +3,7 @@
 import * as churn from './suites/churn.js'
 import * as cold from './suites/cold.js'
 import type * as more from './suites/more.js'
+import { MAIN, nameOf } from './programs.js'
 import { medianOf } from './report/spread.js'
 import { size, table } from './report/text.js'
 
@@ -81,7 +82,7 @@ function bars({ cold: first, churn: loops, more: others }: Measured): Bar[] {
   ]
 }
 
-const RUNTIMES = ['Node 20', 'Node 24']
+const RUNTIMES = MAIN.map(nameOf)
 
 export function toMarkdown(measured: Measured): string {
   const rows = bars(measured).map(({ what, most, ratio }) => [

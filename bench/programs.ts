@@ -10,6 +10,14 @@ export { nameOf, type Runtime }
 
 export const RUNTIMES: readonly Runtime[] = [20, 22, 24, 26, 'bun', 'deno']
 
+/** Those that the claims are about: measured more often, and beside every peer. */
+export const MAIN: readonly Runtime[] = [20, 24]
+export const isMain = (runtime: Runtime): boolean => MAIN.includes(runtime)
+
+/** Whose memory is not resident when it is there: for comparison only. */
+const LAZY: ReadonlySet<string> = new Set(['koffi.alloc', 'Buffer.alloc', 'new ArrayBuffer'])
+export const isLazy = (who: string): boolean => LAZY.has(who)
+
 const C_PROGRAMS = ['naive', 'populate', 'best', 'loop'] as const
 export type CProgram = (typeof C_PROGRAMS)[number]
 

@@ -13,11 +13,10 @@ const INIT = { touch: undefined, zero: 'zero', fill: 'A' }
 
 /**
  * By name: `load(init)` gives a function that allocates so many bytes and keeps nothing, and one that frees what it
- * returned (nothing for what the garbage collector frees). `resident` says whether the memory is resident then.
+ * returned (nothing for what the garbage collector frees).
  */
 const contenders = {
   cmalloc: {
-    resident: true,
     load(init) {
       const { malloc } = require(join(__dirname, '../..'))
       const contents = INIT[init]
@@ -25,7 +24,6 @@ const contenders = {
     },
   },
   'koffi.alloc': {
-    resident: false,
     load() {
       const { alloc, free } = require('koffi')
       // By the name of a type, which is the faster of its two ways.
@@ -33,7 +31,6 @@ const contenders = {
     },
   },
   sodium_malloc: {
-    resident: true,
     load(init) {
       const { sodium_malloc: malloc, sodium_free: free } = require('sodium-native')
       // Locked in memory, so that it is resident; its contents are 0xdb.
@@ -43,19 +40,16 @@ const contenders = {
     },
   },
   'Buffer.alloc': {
-    resident: false,
     load(init) {
       return [init === 'fill' ? (length) => Buffer.alloc(length, 'A') : (length) => Buffer.alloc(length)]
     },
   },
   'Buffer.alloc, touched': {
-    resident: true,
     load() {
       return [(length) => touch(Buffer.alloc(length))]
     },
   },
   'Buffer.allocUnsafeSlow, touched': {
-    resident: true,
     load(init) {
       if (init === 'zero') return [(length) => Buffer.allocUnsafeSlow(length).fill(0)]
       if (init === 'fill') return [(length) => Buffer.allocUnsafeSlow(length).fill('A')]
@@ -63,7 +57,6 @@ const contenders = {
     },
   },
   'new ArrayBuffer': {
-    resident: false,
     load() {
       return [(length) => new ArrayBuffer(length)]
     },

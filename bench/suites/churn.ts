@@ -1,11 +1,10 @@
 /** Allocate and free, over and over: what the allocator has kept is used again. */
 
-import { nameOf, runC, runSample, RUNTIMES, type Runtime } from '../programs.js'
+import { isLazy, isMain, nameOf, runC, runSample, RUNTIMES } from '../programs.js'
 import { draw } from '../report/plot.js'
 import { medianOf } from '../report/spread.js'
-import { size, spread, table } from '../report/text.js'
+import { size, spread, table, time } from '../report/text.js'
 
-const MAIN: ReadonlySet<Runtime> = new Set([20, 24])
 const ROUNDS = { main: 25, other: 11 }
 
 const C = 'C: malloc, one write a page, free'
@@ -26,7 +25,6 @@ const LENGTHS: readonly [length: number, cycles: number][] = [
 /** Those who allocate with C's malloc and free at once take turns; what is garbage would burden the others. */
 const EXPLICIT = ['cmalloc', 'koffi.alloc']
 const GARBAGE = ['Buffer.alloc', 'Buffer.allocUnsafeSlow, touched', 'new ArrayBuffer']
-const LAZY = new Set(['koffi.alloc', 'Buffer.alloc', 'new ArrayBuffer'])
 
 export interface Case {
   length: number
@@ -46,7 +44,7 @@ export function measure(log: (line: string) => void): Case[] {
     const wall = runC<number[]>('loop', length, ROUNDS.main, cycles)
     cases.push({ length, on: 'C', who: C, wall, cpu: wall })
     for (const runtime of RUNTIMES) {
-      const main = MAIN.has(runtime)
+      const main = isMain(runtime)
       const rounds = main ? ROUNDS.main : ROUNDS.other
       const groups = [main ? EXPLICIT : ['cmalloc'], ...(main ? GARBAGE.map((who) => [who]) : [])]
       for (const group of groups) {
@@ -79,13 +77,7 @@ export function toMarkdown(cases: readonly Case[]): string {
   for (const [length] of LENGTHS) {
     const rows = cases
       .filter((it) => it.length === length)
-      .map(({ who, on, wall, cpu }) => [
-        who,
-        on,
-        spread(wall),
-        spread(cpu).split(' (')[0]!,
-        LAZY.has(who) ? 'not resident' : '',
-      ])
+      .map(({ who, on, wall, cpu }) => [who, on, spread(wall), time(medianOf(cpu)), isLazy(who) ? 'not resident' : ''])
     lines.push(`${size(length)}:`, '', table(['who', 'on', 'time', 'processor time', ''], rows), '')
   }
   return lines.join('\n')
@@ -99,7 +91,7 @@ export function toPlot(cases: readonly Case[], subtitle: string): string {
     x: { title: 'size', log: true, write: size },
     y: { title: 'microseconds', log: true },
     lines: who.map((name) => ({
-      name: LAZY.has(name) ? `${name} (not resident)` : name,
+      name: isLazy(name) ? `${name} (not resident)` : name,
       points: cases
         .filter((it) => it.who === name && (it.on === 'C' || it.on === 'Node 24'))
         .map((it) => [it.length, medianOf(it.wall) / 1000]),

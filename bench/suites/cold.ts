@@ -1,7 +1,7 @@
 /** How long it takes until a block is there that is the first large one of its process. */
 
 import { readFileSync } from 'node:fs'
-import { nameOf, runC, runSample, RUNTIMES, type CProgram, type Runtime } from '../programs.js'
+import { isLazy, isMain, nameOf, runC, runSample, RUNTIMES, type CProgram, type Runtime } from '../programs.js'
 import { draw } from '../report/plot.js'
 import { medianOf } from '../report/spread.js'
 import { size, spread, table } from '../report/text.js'
@@ -13,8 +13,6 @@ const TITLES: Record<Init, string> = { touch: 'not initialised', zero: "zeroed (
 
 const LENGTHS = [64 * 2 ** 10, 2 ** 20, 4 * 2 ** 20, 16 * 2 ** 20, 64 * 2 ** 20, 256 * 2 ** 20, 2 ** 30]
 
-/** Those that the claims are about are measured more often, and beside every peer. */
-const MAIN: ReadonlySet<Runtime> = new Set([20, 24])
 const SAMPLES = { main: 7, other: 3 }
 
 const C: Record<string, CProgram> = {
@@ -23,9 +21,15 @@ const C: Record<string, CProgram> = {
   'C: the best': 'best',
 }
 
-/** Whose memory is not resident then: for comparison only. */
-const LAZY = ['koffi.alloc', 'Buffer.alloc', 'new ArrayBuffer']
-const PEERS = ['cmalloc', 'Buffer.allocUnsafeSlow, touched', 'Buffer.alloc, touched', 'sodium_malloc', ...LAZY]
+const PEERS = [
+  'cmalloc',
+  'Buffer.allocUnsafeSlow, touched',
+  'Buffer.alloc, touched',
+  'sodium_malloc',
+  'koffi.alloc',
+  'Buffer.alloc',
+  'new ArrayBuffer',
+]
 
 interface Sample {
   ns: number
@@ -48,13 +52,13 @@ function lockLimit(): number {
 }
 
 function takesPart(runtime: Runtime, who: string, length: number, init: Init): boolean {
-  if (!MAIN.has(runtime)) return who === 'cmalloc' && init === 'touch'
+  if (!isMain(runtime)) return who === 'cmalloc' && init === 'touch'
   if (who === 'cmalloc') return true
   if (who === 'sodium_malloc') return length + 2 ** 20 < lockLimit()
   // Only Buffer.alloc has contents of its own.
   if (who === 'Buffer.alloc, touched') return init === 'zero'
   if (who === 'Buffer.alloc') return init !== 'touch'
-  return init === 'touch' || !LAZY.includes(who)
+  return init === 'touch' || !isLazy(who)
 }
 
 /**
@@ -76,7 +80,7 @@ export function measure(log: (line: string) => void): Case[] {
           PEERS.filter((who) => takesPart(runtime, who, length, init)).map((who) => ({
             who,
             on: nameOf(runtime),
-            rounds: MAIN.has(runtime) ? SAMPLES.main : SAMPLES.other,
+            rounds: isMain(runtime) ? SAMPLES.main : SAMPLES.other,
             run: () => runSample<Sample>(runtime, 'cold', who, length, init),
           })),
         ),
@@ -132,7 +136,7 @@ export function toMarkdown(cases: readonly Case[]): string {
           spread(times(it)),
           String(it.samples.length),
           size(medianOf(it.samples.map(({ hugeKib }) => hugeKib)) * 1024),
-          LAZY.includes(it.who) && !(it.who === 'Buffer.alloc' && init === 'fill') ? 'not resident' : '',
+          isLazy(it.who) && !(it.who === 'Buffer.alloc' && init === 'fill') ? 'not resident' : '',
         ])
       lines.push(`${size(length)}:`, '', table(['who', 'on', 'time', 'samples', 'huge pages', ''], rows), '')
     }

@@ -1,11 +1,10 @@
 /** What more of everything costs: blocks, threads, length, garbage; and what mallocAsync leaves of the event loop. */
 
-import { nameOf, runC, runSample, type Runtime } from '../programs.js'
+import { MAIN, nameOf, runC, runSample } from '../programs.js'
 import { draw } from '../report/plot.js'
 import { medianOf, spreadOf } from '../report/spread.js'
 import { digits, size, table, time } from '../report/text.js'
 
-const MAIN: readonly Runtime[] = [20, 24]
 const COUNTS = [10, 1000, 10_000, 100_000, 1_000_000]
 const THREADS = [1, 2, 4, 8]
 const GROWN = 64 * 2 ** 20
