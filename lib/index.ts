@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+export type { AllocatedBuffer, Allocator } from './allocator.js'
 export { consume, type AddressRef } from './consume.js'
 export type { ErrorCode } from './errors.js'
 export { handOver, takeOver, type Ticket } from './hand-over.js'
