@@ -6,10 +6,8 @@ import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './ini
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
 import {
   arrayBufferByteLength,
-  bufferFrom,
   Bytes,
   dataView,
-  floor,
   isView,
   max,
   min,
@@ -19,13 +17,7 @@ import {
 } from './primordials.js'
 import { allocateCell, freeCell, initialise, recycle, refresh, type Cell } from './slots.js'
 import { index, positiveInteger, relativeIndex } from './validate.js'
-
-/** The constructor of a typed array or of `DataView`; `Buffer` too. */
-export type ViewConstructor<T extends ArrayBufferView> = new (
-  buffer: ArrayBuffer,
-  byteOffset?: number,
-  length?: number,
-) => T
+import { viewOf, type ViewConstructor } from './view.js'
 
 // In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
 const [giveBack, isHeld] = [freeCell, isPinned]
@@ -207,26 +199,12 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_OUT_OF_RANGE` for a view that is misaligned or does not fit; and as {@link buffer} does
    */
   view<T extends ArrayBufferView>(type: ViewConstructor<T>, byteOffset: number = 0, length?: number): T {
-    if (typeof type !== 'function') throw invalidType('type', 'the constructor of a view', type)
-    const elementSize = elementSizeOf(type)
-    const { buffer } = this.#view()
-    const size = this.#byteLength
-    index('byteOffset', byteOffset, 0, size)
-    if (byteOffset % elementSize !== 0) {
-      throw outOfRange('byteOffset', `a multiple of ${elementSize}, the size of an element`, byteOffset)
-    }
-    const room = (size - byteOffset) / elementSize
-    if (length === undefined && room !== floor(room)) {
-      throw outOfRange(
-        'The rest of the block',
-        `a multiple of ${elementSize} bytes if no length is given`,
-        size - byteOffset,
-      )
-    }
-    const elements = index('length', length, room, floor(room))
-    // A Buffer is not made by its constructor.
-    if ((type as unknown) === Buffer) return bufferFrom(buffer, byteOffset, elements) as unknown as T
-    return new type(buffer, byteOffset, elements)
+    return viewOf(
+      type,
+      () => ({ buffer: this.#view().buffer, start: 0, byteLength: this.#byteLength }),
+      byteOffset,
+      length,
+    )
   }
 
   /**
@@ -410,9 +388,4 @@ function bytesOf(data: unknown): Uint8Array {
     }
   }
   throw invalidType('data', 'a view, an ArrayBuffer or a SharedArrayBuffer', data)
-}
-
-function elementSizeOf(type: unknown): number {
-  const size: unknown = (type as { BYTES_PER_ELEMENT?: unknown }).BYTES_PER_ELEMENT
-  return typeof size === 'number' && size >= 1 ? size : 1
 }
