@@ -106,8 +106,8 @@ for (const node of NODE_VERSIONS) {
       const report = await threads(t, node, 'moved', most)
       for (const { growth, explained, kept, others, leaked } of [still, report]) {
         // Beside each block the allocator writes its length, and rounds it up.
-        const most = Math.max(control.others, 0) + leaked * 32 + 4 * MiB
-        t.true(others < most, `of C's memory ${others} bytes are in use that are no block's, more than ${most}`)
+        const room = Math.max(control.others, 0) + leaked * 32 + 4 * MiB
+        t.true(others < room, `of C's memory ${others} bytes are in use that are no block's, more than ${room}`)
         // What threads cost by themselves, and what the C library cannot give back between blocks that stay.
         const bound = Math.max(control.growth, 0) + 48 * MiB + kept / 8
         t.true(growth - explained < bound, `${growth - explained} bytes are unexplained, more than ${bound}`)

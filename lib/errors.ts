@@ -40,28 +40,25 @@ export function outOfRange(name: string, range: string, value: unknown): Error {
   return create(RangeError, 'ERR_OUT_OF_RANGE', `${name} must be ${range}. Received ${describe(value)}`)
 }
 
-export function illegalConstructor(): Error {
-  return create(
-    TypeError,
-    'ERR_ILLEGAL_CONSTRUCTOR',
-    'A NativeBuffer is made by malloc(), consume() or NativeBuffer.from(), not by its constructor',
-  )
+export function illegalConstructor(
+  how: string = 'A NativeBuffer is made by malloc(), consume() or NativeBuffer.from()',
+): Error {
+  return create(TypeError, 'ERR_ILLEGAL_CONSTRUCTOR', `${how}, not by its constructor`)
 }
 
-export function freed(operation: string): Error {
-  return create(
-    Error,
-    'ERR_CMALLOC_FREED',
-    `Cannot ${operation}: the block of this NativeBuffer is gone. It was freed, released or consumed before`,
-  )
+/** The use of something that is gone; `what` says what, and how it can have come to that. */
+export function freed(
+  operation: string,
+  what: string = 'the block of this NativeBuffer is gone. It was freed, released or consumed before',
+): Error {
+  return create(Error, 'ERR_CMALLOC_FREED', `Cannot ${operation}: ${what}`)
 }
 
-export function pinned(operation: string): Error {
-  return create(
-    Error,
-    'ERR_CMALLOC_PINNED',
-    `Cannot ${operation}: this NativeBuffer is pinned, as C code or I/O may be using its block. Dispose its pins first`,
-  )
+export function pinned(
+  operation: string,
+  what: string = 'this NativeBuffer is pinned, as C code or I/O may be using its block. Dispose its pins first',
+): Error {
+  return create(Error, 'ERR_CMALLOC_PINNED', `Cannot ${operation}: ${what}`)
 }
 
 /** What an aborted operation is rejected with: named as the platform's own. */

@@ -2,8 +2,8 @@
 
 import { mapDelete, mapGet, mapSet } from './primordials.js'
 
-/** What a pin needs of the handle it pins. */
-interface Pinnable extends Disposable {
+/** What a pin needs of what it pins. */
+export interface Pinnable extends Disposable {
   readonly freed: boolean
 }
 

@@ -34,8 +34,18 @@ export const sharedArrayBufferByteLength = getter<number>(SharedArrayBuffer.prot
 /** The name of a typed array's class, also of a subclass; `undefined` for anything else. */
 export const typedArrayName = getter<string | undefined>(TypedArrayPrototype, Symbol.toStringTag)
 
-/** What a view is a view of. A typed array out of the bounds of its buffer is empty, a `DataView` then throws. */
-export const typedArray = viewGetters(TypedArrayPrototype)
+const { copyWithin, fill, set: write } = TypedArrayPrototype as Uint8Array
+
+/**
+ * What a view is a view of, and what is done to its elements. A typed array out of the bounds of its buffer is empty, a
+ * `DataView` then throws.
+ */
+export const typedArray = {
+  ...viewGetters(TypedArrayPrototype),
+  copyWithin: uncurry<(bytes: Uint8Array, target: number, start: number, end: number) => unknown>(copyWithin),
+  fill: uncurry<(bytes: Uint8Array, value: number, start: number, end: number) => unknown>(fill),
+  set: uncurry<(bytes: Uint8Array, source: Uint8Array, offset: number) => void>(write),
+}
 export const dataView = viewGetters(DataView.prototype)
 
 /** What an `AbortSignal` says. Both throw for anything else. */

@@ -1,0 +1,144 @@
+import { freed, illegalConstructor } from '../errors.js'
+import { Pin } from '../pin.js'
+import { Bytes } from '../primordials.js'
+import { viewOf, type ViewConstructor } from '../view.js'
+import { bytesOf, type Chunk } from './chunk.js'
+import type { Scope } from './scope.js'
+
+/** Only this file has it, so that nobody else makes regions. */
+const KEY = Symbol('region')
+
+const INSPECT = Symbol.for('nodejs.util.inspect.custom')
+
+/** A region of a chunk, which ends with its scope. */
+export let makeRegion: (chunk: Chunk, scope: Scope, start: number, byteLength: number) => Region
+
+export let isRegion: (value: unknown) => value is Region
+
+/** Where a region lies; throws if it is gone. */
+export let placeOf: (region: Region, operation: string) => Place
+
+/** Ends one region alone. */
+export let endRegion: (region: Region) => void
+
+/** The address of a region, whatever a program made of its own property. */
+export let addressOf: (region: Region) => bigint
+
+interface Place {
+  readonly chunk: Chunk
+  readonly scope: Scope
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * A run of bytes in a chunk of an arena. It is gone as soon as it is freed, or its arena is reset, disposed or rewound
+ * to a mark from before it. Then `freed` is true, `byteLength` is 0, and any other use throws `ERR_CMALLOC_FREED`.
+ *
+ * A typed array that was taken from it earlier is not told of that. As the chunk lives on, it sees, and writes to, what
+ * comes to lie there next. Freed memory it never sees: as the arena is disposed, it becomes empty.
+ */
+export class Region {
+  readonly #chunk: Chunk
+  readonly #scope: Scope
+  readonly #generation: number
+  readonly #start: number
+  #byteLength: number
+
+  /** @internal */
+  private constructor(key: symbol, chunk: Chunk, scope: Scope, start: number, byteLength: number) {
+    if (key !== KEY) throw illegalConstructor('A Region is made by the malloc() of an Arena')
+    this.#chunk = chunk
+    this.#scope = scope
+    this.#generation = scope.generation
+    this.#start = start
+    this.#byteLength = byteLength
+  }
+
+  static {
+    makeRegion = (chunk, scope, start, byteLength) => new Region(KEY, chunk, scope, start, byteLength)
+    isRegion = (value): value is Region => typeof value === 'object' && value !== null && #chunk in value
+    placeOf = (region, operation) => {
+      region.#use(operation)
+      const start = region.#start
+      return { chunk: region.#chunk, scope: region.#scope, start, end: start + region.#byteLength }
+    }
+    endRegion = (region) => {
+      region.#byteLength = 0
+    }
+    addressOf = (region) => {
+      region.#use('get the address')
+      return region.#chunk.address + BigInt(region.#start)
+    }
+  }
+
+  /** The address of the first byte, as C sees it. */
+  get address(): bigint {
+    return addressOf(this)
+  }
+
+  /** The length in bytes, as it was asked for; 0 once the region is gone. */
+  get byteLength(): number {
+    return this.#isGone() ? 0 : this.#byteLength
+  }
+
+  /** Whether the region is gone. */
+  get freed(): boolean {
+    return this.#isGone()
+  }
+
+  /**
+   * The region as a `Uint8Array`: no copy.
+   *
+   * @throws `ERR_CMALLOC_FREED`
+   * @throws `ERR_CMALLOC_ESCAPED` if the `ArrayBuffer` of its chunk was transferred away
+   */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    this.#use('view')
+    return new Bytes(bytesOf(this.#chunk).buffer, this.#start, this.#byteLength)
+  }
+
+  /**
+   * A part of the region as a typed array, `DataView` or `Buffer`: no copy.
+   *
+   * @param type - the view's class
+   * @param byteOffset - where the view starts in the region; its address is a multiple of the size of its elements
+   * @param length - the number of its elements, for a `DataView` of its bytes; up to the end if omitted
+   * @throws `ERR_OUT_OF_RANGE` for a view that is misaligned or does not fit; and as {@link bytes} does
+   */
+  view<T extends ArrayBufferView>(type: ViewConstructor<T>, byteOffset: number = 0, length?: number): T {
+    const look = (): { buffer: ArrayBuffer; start: number; byteLength: number } => {
+      this.#use('view')
+      return { buffer: bytesOf(this.#chunk).buffer, start: this.#start, byteLength: this.#byteLength }
+    }
+    return viewOf(type, look, byteOffset, length)
+  }
+
+  /**
+   * Pins the region for I/O in flight or for C code that keeps its address: as long as a pin is held, its arena cannot
+   * be reset, rewound or disposed, nor a region of it be freed. That throws `ERR_CMALLOC_PINNED`; an arena that goes out
+   * of the scope of its `using` is disposed with the last pin.
+   *
+   * @throws `ERR_CMALLOC_FREED`
+   */
+  pin(): Pin {
+    this.#use('pin')
+    return new Pin(this.#chunk.owner)
+  }
+
+  /** @internal What `console.log` shows. */
+  [INSPECT](): string {
+    if (!(#chunk in this)) return 'Region {}'
+    if (this.#isGone()) return 'Region { freed: true }'
+    return `Region { address: 0x${addressOf(this).toString(16)}, byteLength: ${this.#byteLength} }`
+  }
+
+  #isGone(): boolean {
+    return this.#scope.generation !== this.#generation || this.#byteLength === 0
+  }
+
+  #use(operation: string): void {
+    if (!this.#isGone()) return
+    throw freed(operation, 'this region is gone. It was freed, or its arena was reset, rewound or disposed')
+  }
+}
