@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { stats, type NativeBuffer } from 'cmalloc'
+import { stats } from 'cmalloc'
 
 export const MiB = 2 ** 20
 
@@ -29,9 +29,8 @@ export async function collectUntil(done: () => boolean): Promise<void> {
   }
 }
 
-/** Moves the block of a handle's ArrayBuffer to another ArrayBuffer, which cmalloc was not told about. */
-export async function escape(handle: NativeBuffer): Promise<ArrayBuffer> {
-  const { buffer } = handle
+/** Moves what is under an ArrayBuffer to another ArrayBuffer, which cmalloc was not told about. */
+export async function escape({ buffer }: { buffer: ArrayBuffer }): Promise<ArrayBuffer> {
   if ('transfer' in buffer) return (buffer as unknown as { transfer(): ArrayBuffer }).transfer()
   // Node 20 has no `transfer`, but its byte streams take over the memory of what they are given.
   const stream = new ReadableStream({
