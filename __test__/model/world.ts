@@ -1,6 +1,7 @@
 import { takeOver, type NativeBuffer, type Pin, type Ticket } from 'cmalloc'
 import { ensure } from '../random/ensure.js'
 import * as libc from '../support/libc.js'
+import { ArenaModel } from './arena.js'
 
 /** No sequence may hold more than this. */
 export const MEMORY_LIMIT = 256 * 2 ** 20
@@ -48,6 +49,7 @@ export class World {
   tickets: { ticket: Ticket; shadow: Shadow }[] = []
   /** Blocks that C has: released, or made by its malloc. */
   foreign: { address: bigint; shadow: Shadow }[] = []
+  readonly arena = new ArenaModel()
 
   /** A new handle. Of bytes that nobody has written, what they hold is taken as it is: it must stay. */
   adopt(handle: NativeBuffer, contents: Uint8Array | undefined, byteLength: number): Block {
@@ -73,6 +75,7 @@ export class World {
   }
 
   check(): void {
+    this.arena.check()
     for (const block of this.blocks) checkBlock(block)
     for (const handle of this.dead) ensure(handle.freed && handle.byteLength === 0 && !handle.pinned, 'not freed')
     for (const { buffer, shadow } of this.strays) ensure(shadow.equals(new Uint8Array(buffer)), 'moved bytes changed')
@@ -80,6 +83,7 @@ export class World {
   }
 
   finish(free: boolean): void {
+    this.arena.finish(free)
     for (const { handle, pins } of this.blocks) {
       for (const pin of pins) pin.unpin()
       if (free) handle[Symbol.dispose]()
