@@ -72,13 +72,13 @@ function plot(samples: Sample[], version: string): void {
   })
   const svg = draw({
     title: 'A mixed load on the main thread and on two workers that come and go',
-    subtitle: `Node ${version}, ${process.platform} ${process.arch}, ${cpus().length} cores, seed ${seed}`,
+    subtitle: `Node ${version}, ${process.platform} ${process.arch}, ${cpus().length} cores, seed ${seed}; resident without what C keeps of freed blocks`,
     x: { title: 'minutes', write: (value) => value.toFixed(1) },
     y: { title: 'MiB', write: (value) => value.toFixed(0) },
     lines: [
-      line('resident memory of the process, without what C keeps of freed blocks', 'resident'),
-      line('bytes of live blocks', 'liveBytes'),
-      line('external memory that V8 knows of, main thread', 'external'),
+      line('resident memory', 'resident'),
+      line('live blocks', 'liveBytes'),
+      line('external memory of the main thread', 'external'),
     ],
   })
   mkdirSync(dirname(values.plot), { recursive: true })
