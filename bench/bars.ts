@@ -1,5 +1,6 @@
 /** What is claimed: a ratio of two medians that were measured in the same run, and the most that it may be. */
 
+import * as built from './suites/built.js'
 import * as churn from './suites/churn.js'
 import * as cold from './suites/cold.js'
 import type * as more from './suites/more.js'
@@ -11,6 +12,7 @@ export interface Measured {
   cold: cold.Case[]
   churn: churn.Case[]
   more: more.Case[]
+  built: built.Case[]
 }
 
 interface Bar {
@@ -25,7 +27,9 @@ const GiB = 2 ** 30
 
 const NAIVE = 'C: one write a page, or memset'
 
-function bars({ cold: first, churn: loops, more: others }: Measured): Bar[] {
+function bars({ cold: first, churn: loops, more: others, built: upon }: Measured): Bar[] {
+  const builtOn = (on: string): built.Case => upon.find((it) => it.on === on)!
+  const arenaTime = (on: string, who: string): number => medianOf(builtOn(on).arena[who]!)
   const coldTime = (length: number, init: 'touch' | 'zero' | 'fill', on: string, who: string): number =>
     medianOf(cold.times(cold.find(first, length, init, on, who)))
   const loopTime = (length: number, on: string, who: string): number => medianOf(churn.find(loops, length, on, who).cpu)
@@ -78,6 +82,29 @@ function bars({ cold: first, churn: loops, more: others }: Measured): Bar[] {
         const { scale } = others.find((it) => it.on === on)!
         return scale.find(({ count }) => count === 1_000_000)!.next / scale.find(({ count }) => count === 10)!.next
       },
+    },
+    ...(
+      [
+        ['Buffer.allocUnsafe', 'Buffer.allocUnsafe(64)', 0.7],
+        ['koffi.alloc', 'koffi.alloc and free', 0.25],
+      ] as const
+    ).map(([peer, title, most]) => ({
+      what: `64 B of an Arena: of ${title}`,
+      most,
+      ratio: (on: string) => arenaTime(on, 'Arena.malloc') / arenaTime(on, peer),
+    })),
+    {
+      what: 'the second 8 MiB of a Pool: of the first, cold',
+      most: 0.01,
+      ratio: (on) => {
+        const [cold8, again] = built.poolTimes(builtOn(on))
+        return again / cold8
+      },
+    },
+    {
+      what: 'a MemManager with 100,000 alive: of one with 100',
+      most: 2,
+      ratio: (on) => built.managerTime(builtOn(on), 100_000) / built.managerTime(builtOn(on), 100),
     },
   ]
 }

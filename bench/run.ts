@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- cold|churn|more …]`: measures, and writes bench/results: the report, what it was made from, and
+ * `npm run bench [-- cold|churn|more|built …]`: measures, and writes bench/results: the report, what it was made from, and
  * the plots. Suites that are not named are taken from the last run. Needs a C compiler.
  */
 
@@ -12,6 +12,7 @@ import { ROOT, runtimePath } from '../__test__/support/run.js'
 import * as bars from './bars.js'
 import { nameOf, RUNTIMES } from './programs.js'
 import { size } from './report/text.js'
+import * as built from './suites/built.js'
 import * as churn from './suites/churn.js'
 import * as cold from './suites/cold.js'
 import * as more from './suites/more.js'
@@ -55,7 +56,7 @@ function describeMachine(): string[] {
 function main(): void {
   const log = (line: string): void => console.error(line)
   const names = process.argv.slice(2)
-  const suites = { cold, churn, more }
+  const suites = { cold, churn, more, built }
   const unknown = names.find((name) => !(name in suites))
   if (unknown !== undefined) throw new Error(`There is no suite ${unknown}, only ${Object.keys(suites).join(', ')}`)
   const last = existsSync(DATA) ? (JSON.parse(readFileSync(DATA, 'utf8')) as Partial<Results>) : {}
@@ -66,6 +67,7 @@ function main(): void {
     churn: wanted('churn') ? churn.measure(log) : last.churn!,
     cold: wanted('cold') ? cold.measure(log) : last.cold!,
     more: wanted('more') ? more.measure(log) : last.more!,
+    built: wanted('built') ? built.measure(log) : last.built!,
   }
 
   const subtitle = `${results.machine[1]}, ${type()} ${release()}`
@@ -84,7 +86,8 @@ function main(): void {
     bars.toMarkdown(results),
     cold.toMarkdown(results.cold),
     churn.toMarkdown(results.churn),
-    more.toMarkdown(results.more).trimEnd(),
+    more.toMarkdown(results.more),
+    built.toMarkdown(results.built).trimEnd(),
     '',
   ]
   writeFileSync(resolve(RESULTS, 'README.md'), report.join('\n'))

@@ -85,7 +85,9 @@ export const BROKEN: Record<string, Broken> = {
     make: with_({
       malloc(count, size, init) {
         const buffer = cmalloc.malloc(count, size, init)
-        return new Proxy(buffer, { get: (target, key) => (key === 'bytes' ? target.bytes.slice() : Reflect.get(target, key, target)) })
+        return new Proxy(buffer, {
+          get: (target, key) => (key === 'bytes' ? target.bytes.slice() : Reflect.get(target, key, target)),
+        })
       },
     }),
   },

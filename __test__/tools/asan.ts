@@ -10,7 +10,7 @@ import { ROOT } from '../support/run.js'
 import { buildWithAsan, clearReports, environment, reports } from './sanitizer.js'
 
 /** Those that are about who owns a block, and how long. */
-const SPECS = ['consume', 'escapes', 'handle', 'lifetimes', 'native']
+const SPECS = ['arena', 'async', 'consume', 'escapes', 'handle', 'lifetimes', 'mem-manager', 'native', 'pool']
 
 /** Random sequences, of which those with hostile arguments free and resize handles in the middle of everything. */
 const RANDOM = ['fuzz', 'model']

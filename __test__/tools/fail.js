@@ -4,6 +4,9 @@
 const assert = require('node:assert')
 const koffi = require('koffi')
 const { armFault, disarmFault } = require(process.env.NAPI_RS_NATIVE_LIBRARY_PATH)
+const { Arena } = require('cmalloc/arena')
+const { MemManager } = require('cmalloc/mem-manager')
+const { Pool } = require('cmalloc/pool')
 const { consume, handOver, malloc, NativeBuffer, perThread, stats, takeOver } = require('cmalloc')
 
 const c = koffi.load(null)
@@ -133,6 +136,45 @@ const steps = {
   'release, handOver, takeOver'() {
     attempt(() => cFree(malloc(1000).release()))
     attempt(() => assert(filled(kept(takeOver(handOver(malloc(1000, 1, 2)))), 2)))
+  },
+  arena() {
+    const arena = kept(new Arena({ chunkBytes: 4096 }))
+    attempt(() => {
+      const first = arena.malloc(3000, 1, 1)
+      const mark = arena.mark()
+      for (const length of [3000, 20_000, 3000]) attempt(() => assert(filled(arena.malloc(length, 1, 2), 2)))
+      arena.rewind(mark)
+      assert(filled(first, 1))
+    })
+  },
+  pool() {
+    const pool = kept(new Pool({ retainBytes: 1 << 20, scrub: true }))
+    for (const length of [1000, 5000, 5000, 300_000, LARGE]) {
+      attempt(() => {
+        const block = kept(pool.malloc(length, 1, 8))
+        assert(filled(block.slice(0, 10), 8))
+        attempt(
+          () => block.resize(length + 100_000, 8),
+          () => assert.strictEqual(block.byteLength, length),
+        )
+        assert(filled(block.slice(0, 10), 8))
+        block.free()
+      })
+    }
+    assert(pool.stats().retainedBytes <= 1 << 20)
+  },
+  managers() {
+    for (const allocator of ['CMalloc', 'ArrayBuffer']) {
+      attempt(() => {
+        const manager = kept(new MemManager(100, 8, { allocator, init: 3 }))
+        assert.deepStrictEqual(manager.extractBufferRegion(798), Uint8Array.of(3, 3))
+      })
+    }
+    const source = { address: cMalloc(100) }
+    attempt(
+      () => kept(MemManager.consume(source, 100, 100)),
+      () => cFree(source.address),
+    )
   },
   'fill, view, pin, residentBytes, stats'() {
     attempt(() => {

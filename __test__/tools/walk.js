@@ -6,6 +6,10 @@ const { once } = require('node:events')
 const { isMainThread, parentPort, Worker, workerData } = require('node:worker_threads')
 const koffi = require('koffi')
 const cmalloc = require('cmalloc')
+const { Arena } = require('cmalloc/arena')
+const { conformance } = require('cmalloc/conformance')
+const { MemManager } = require('cmalloc/mem-manager')
+const { Pool } = require('cmalloc/pool')
 const { consume, free, getBufferAddress, handOver, malloc, NativeBuffer, perThread, setMemoryLimit, stats, takeOver } =
   cmalloc
 
@@ -124,6 +128,65 @@ const steps = {
       assert(moved.every((byte) => byte === 7))
       if (!block.freed) block.free()
     }
+  },
+  arena() {
+    const arena = new Arena({ chunkBytes: 4096 })
+    for (const length of [1, 100, 4000, 4096, 10_000]) {
+      const mark = arena.mark()
+      const region = arena.malloc(length, 1, 'xy', { align: 64 })
+      cMemset(region.address, 7, length)
+      assert(region.bytes.every((byte) => byte === 7))
+      arena.rewind(mark)
+      refused(() => region.bytes, 'ERR_CMALLOC_FREED')
+    }
+    const { bytes } = arena.malloc(100)
+    arena.reset()
+    arena[Symbol.dispose]()
+    assert.strictEqual(bytes.length, 0)
+  },
+  async pool() {
+    for (const scrub of [false, true]) {
+      const pool = new Pool({ retainBytes: 1 << 20, scrub })
+      for (const length of [1, 5000, 70_000, 2 << 20]) {
+        for (const init of [undefined, 'zero', 7]) {
+          const block = pool.malloc(length, 1, init)
+          cMemset(block.address, 9, length)
+          assert(block.bytes.every((byte) => byte === 9))
+          block.free()
+        }
+        pool
+          .malloc(length)
+          .resize(length + 1000)
+          .free()
+      }
+      const [moved, released] = [pool.malloc(1000, 1, 4), pool.malloc(1000)]
+      cFree(released.release())
+      takeOver(handOver(pool.malloc(1000))).free()
+      // oxlint-disable-next-line no-await-in-loop
+      const bytes = await move(moved.buffer)
+      moved.free()
+      pool.malloc(1000, 1, 5)
+      pool.malloc(1000, 1, 5).bytes.fill(6)
+      assert(bytes.every((byte) => byte === 4))
+      pool.trim(1000)
+      pool[Symbol.dispose]()
+    }
+  },
+  managers() {
+    for (const allocator of ['CMalloc', 'ArrayBuffer', new Arena(), new Pool({ retainBytes: 10_000 })]) {
+      let deaths = 0
+      const manager = new MemManager(10, 8, { allocator, init: 'zero', deathStub: () => deaths++ })
+      const view = manager.createView(Float64Array)
+      view[9] = 1
+      assert.strictEqual(manager.extractBufferRegion(72).length, 8)
+      manager.free()
+      assert.strictEqual(deaths, 1)
+      new MemManager(1000, 1, { allocator })
+    }
+    MemManager.consume({ address: cMalloc(100) }, 100, 10).free()
+  },
+  'the rules of an allocator'() {
+    for (const { run } of conformance(() => cmalloc)) run()
   },
   'hand-over in one thread'() {
     const ticket = handOver(malloc(100, 1, 3))
