@@ -1,6 +1,7 @@
 //! [`Block`]: the owner of one run of bytes from C's `malloc` family.
 
 use std::fmt;
+use std::hint::black_box;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -9,7 +10,7 @@ use crate::debug::{self, Corruption};
 use crate::error::OutOfMemory;
 use crate::fill::fill;
 use crate::touch::{Contents, touch};
-use crate::{budget, os, placement, residency};
+use crate::{budget, os, placement, pool, residency};
 
 /// One run of bytes from C's `malloc`, all of it resident, freed with C's `free` when dropped.
 ///
@@ -126,7 +127,12 @@ impl Block {
     }
 
     #[inline]
-    fn allocate(len: usize, init: Init) -> Result<Self, OutOfMemory> {
+    pub(crate) fn allocate(len: usize, init: Init) -> Result<Self, OutOfMemory> {
+        pool::or_give_up(|| Self::allocate_at_once(len, init))
+    }
+
+    #[inline]
+    fn allocate_at_once(len: usize, init: Init) -> Result<Self, OutOfMemory> {
         // From here on the block gives back what it holds, should touching it be refused half-way.
         let block = Self::obtain(len, init)?;
         // SAFETY: the block was just made: it has `len` bytes that nobody else knows of.
@@ -212,13 +218,14 @@ impl Block {
         // SAFETY: likewise.
         let held = unsafe { os::usable_size(start) };
         let kept = held.map_or(len, |held| held.min(len));
-        budget::charge_resident(kept)?;
+        pool::or_give_up(|| budget::charge_resident(kept))?;
         // SAFETY: the caller gives the block up to us; `kept` is at most what it holds. (Where the
         // system does not tell, `len` is not claimed before `realloc` made room for it: see below.)
         let mut block = Self { start, len: kept };
         let redzone = debug::redzone();
-        // SAFETY: the block is ours, and its old address is not used again.
-        if let Some(moved) = unsafe { placement::realloc(start, len.saturating_add(redzone)) } {
+        // SAFETY: the block is ours, and its old address is not used again; after a refusal it is as it was.
+        let resize = || unsafe { placement::realloc(start, len.saturating_add(redzone)) };
+        if let Some(moved) = resize().or_else(|| if pool::give_up() { resize() } else { None }) {
             block.start = moved;
         } else if held.is_none() {
             // Nobody knows what it holds. Hand it back, rather than claim bytes that may not exist.
@@ -266,8 +273,10 @@ impl Block {
         // What the block holds is resident already, or has been promised; what it grows by is not.
         // SAFETY: the caller vouches for a live block of the C allocator.
         let held = unsafe { os::usable_size(start) }.unwrap_or(0);
-        budget::check_limit(len)?;
-        budget::check(len.saturating_sub(held))
+        pool::or_give_up(|| {
+            budget::check_limit(len)?;
+            budget::check(len.saturating_sub(held))
+        })
     }
 
     /// The address of the first byte, aligned as `malloc` aligns.
@@ -345,11 +354,11 @@ impl Block {
             return Err(OutOfMemory::Allocator { requested: len });
         }
         if !debug::is_enabled() {
-            return self.reallocate(len);
+            return pool::or_give_up(|| self.reallocate(len));
         }
         // Taken out first: another thread may be given the old address as soon as it is free.
         let record = debug::suspend(self.start, "by resize()");
-        let result = self.reallocate(len);
+        let result = pool::or_give_up(|| self.reallocate(len));
         // SAFETY: the block is ours; after a success `reallocate` made room for a redzone.
         unsafe { debug::resume(record, self.start, self.len, result.is_ok()) };
         result
@@ -387,13 +396,40 @@ impl Block {
     pub(crate) fn resize_or_keep(&mut self, len: usize) -> bool {
         let failed = self.resize(len).is_err();
         if self.len > len {
-            budget::refund(self.len - len);
-            self.len = len;
+            self.cut(len);
             if debug::is_enabled() {
                 debug::shorten(self.start, len);
             }
         }
         failed
+    }
+
+    /// Shortens the block to `len` bytes, without a word to C: the others stay where they are, and resident.
+    ///
+    /// `len` must be at least 1, and at most what the block has.
+    pub(crate) fn cut(&mut self, len: usize) {
+        debug_assert!(len > 0 && len <= self.len);
+        budget::refund(self.len - len);
+        self.len = len;
+    }
+
+    /// Lengthens the block to `len` bytes where it is, if C says that it holds as many. They are resident then. Returns
+    /// whether that is so.
+    ///
+    /// `len` must be at least what the block has. Not for the debug mode, in which its redzone is behind it.
+    pub(crate) fn grow_in_place(&mut self, len: usize) -> bool {
+        debug_assert!(len >= self.len);
+        // SAFETY: the block is a live one of the C allocator.
+        let fits = len == self.len || unsafe { os::usable_size(self.start) }.is_some_and(|held| held >= len);
+        fits && self.grown_in_place(self.len, len).is_ok()
+    }
+
+    /// Zeroes the block, also if nobody looks at it any more before it is freed.
+    pub(crate) fn wipe(&mut self) {
+        // SAFETY: the block owns `len` bytes.
+        unsafe { self.start.as_ptr().write_bytes(0, self.len) };
+        // The optimiser knows `free`, and drops stores that only freed memory would show.
+        black_box(self.start.as_ptr());
     }
 
     /// Whether the block is intact, as far as the [debug mode](crate::debug) can tell: always, if that is off.

@@ -3,8 +3,8 @@
 use crate::block::{Block, Init};
 use crate::error::OutOfMemory;
 use crate::fill::fill;
-use crate::os;
 use crate::touch::touch;
+use crate::{os, pool};
 
 /// A block whose pages are made resident by and by, for whoever has something else to do meanwhile.
 ///
@@ -65,7 +65,8 @@ impl Growing {
     }
 
     fn new(len: usize, init: Init, pattern: Vec<u8>) -> Result<Self, OutOfMemory> {
-        Ok(Self { block: Block::obtain(len, init)?, init, pattern, resident: 0 })
+        let block = pool::or_give_up(|| Block::obtain(len, init))?;
+        Ok(Self { block, init, pattern, resident: 0 })
     }
 
     /// Makes about `len` more bytes resident, and gives them their contents.
@@ -76,7 +77,7 @@ impl Growing {
     pub fn step(&mut self, len: usize) -> Result<(), OutOfMemory> {
         let to = self.end_of_step(len);
         // SAFETY: `to` is at most the block's length; nobody else knows of the block yet.
-        unsafe { touch(self.block.start(), self.resident, to, self.init.contents())? };
+        pool::or_give_up(|| unsafe { touch(self.block.start(), self.resident, to, self.init.contents()) })?;
         if !self.pattern.is_empty() {
             let (pattern, from) = (&self.pattern, self.resident);
             // SAFETY: likewise; the phase is less than the pattern's length.
