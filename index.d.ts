@@ -24,6 +24,40 @@ export interface HotPair {
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
 /**
+ * Blocks that are handed out again, resident as they are: see `Slot.allocateFrom`.
+ *
+ * `Pool` of `cmalloc/pool` is what to use; it is built on this.
+ */
+export declare class BlockPool {
+  /**
+   * A pool that retains at most `retainBytes`. Its blocks have the lengths `classes`, or else those that it has by
+   * itself; with `scrub` they are zeroed as they come back.
+   *
+   * Throws `ERR_OUT_OF_RANGE`.
+   */
+  constructor(retainBytes: number, classes?: Array<number> | undefined | null, scrub?: boolean | undefined | null)
+  /**
+   * Frees retained blocks, those first that came first, until at most `retainBytes` are left. Returns how many bytes
+   * were freed.
+   *
+   * Throws `ERR_OUT_OF_RANGE`.
+   */
+  trim(retainBytes: number): number
+  /**
+   * Frees the blocks that have been retained for so long. Returns how many bytes were freed.
+   *
+   * Throws `ERR_OUT_OF_RANGE`.
+   */
+  releaseIdle(milliseconds: number): number
+  /** Frees what is retained. Blocks that are alive are freed as they end. */
+  close(): void
+  /** Whether nothing is retained, and no block is alive that could be. */
+  get idle(): boolean
+  /** What the pool did, and what it retains. */
+  stats(): BlockPoolStats
+}
+
+/**
  * A block that becomes resident in steps, and that a slot takes over then. The memory is given back by `cancel()`, or
  * when the object is garbage-collected.
  */
@@ -69,6 +103,13 @@ export declare class Slot {
    */
   allocate(byteLength: number, fill?: number | undefined | null): void
   /**
+   * Takes a block of `byteLength` bytes from a pool, to which it goes back at its end. It holds anything, or the byte
+   * `fill` everywhere. Returns its address, or -1 if a number cannot hold it.
+   *
+   * Throws as `allocate` does, and `ERR_INVALID_STATE` if the pool was closed.
+   */
+  allocateFrom(pool: BlockPool, byteLength: number, fill?: number | undefined | null): number
+  /**
    * Takes over a block that has become resident; the rest of it is made so.
    *
    * Throws `ERR_CMALLOC_FREED` if it is gone, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_STATE` if the slot has a
@@ -86,7 +127,7 @@ export declare class Slot {
    */
   consume(address: bigint, byteLength: number, claimed?: boolean | undefined | null): boolean
   /**
-   * Frees the block. If its `ArrayBuffer` was transferred, the bytes live on as long as that does.
+   * Frees the block, or gives it back to its pool. If its `ArrayBuffer` was transferred, the bytes live on as long as that does.
    *
    * Throws `ERR_CMALLOC_FREED` if there is none.
    */
@@ -182,6 +223,18 @@ export declare class Slot {
  * Throws `ERR_CMALLOC_ALREADY_OWNED`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE`.
  */
 export declare function beginConsume(address: bigint, byteLength: number): void
+
+/** What a pool did, and what it retains. */
+export interface BlockPoolStats {
+  /** Requests that got a block that was retained. */
+  hits: number
+  /** Requests that got a new block. */
+  misses: number
+  /** Blocks that are retained. */
+  retainedBlocks: number
+  /** Their bytes. */
+  retainedBytes: number
+}
 
 /** Whether the debug mode is on. It was decided as the first environment of the process loaded the addon. */
 export declare function debugMode(): boolean

@@ -835,6 +835,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.BlockPool = nativeBinding.BlockPool
 module.exports.GrowingBlock = nativeBinding.GrowingBlock
 module.exports.Slot = nativeBinding.Slot
 module.exports.beginConsume = nativeBinding.beginConsume

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use napi::sys;
@@ -16,6 +17,7 @@ use super::stores::Stores;
 use super::sweep::Sweeper;
 use super::table::Owner;
 use super::view::View;
+use crate::Pool;
 
 /// How far the bytes that V8 was told of may be off, so that it is not told of every small block.
 const REPORT_FROM: i64 = 64 << 10;
@@ -26,6 +28,8 @@ pub(crate) struct Environment {
     pub(crate) slots: Owner,
     /// The `ArrayBuffer`s over blocks, by the entry that lent the block.
     pub(crate) views: RefCell<HashMap<u32, View>>,
+    /// The pools that blocks go back to, by the entry that has the block.
+    pub(crate) homes: RefCell<HashMap<u32, Arc<Pool>>>,
     pub(crate) stores: Stores,
     /// `ArrayBuffer.prototype.transfer` as it was when the addon was loaded; null before Node 21.
     pub(crate) transfer: Cell<sys::napi_ref>,
@@ -50,6 +54,7 @@ impl Environment {
         let environment = Rc::new(Self {
             slots: Owner::new(FIRST_GENERATION.fetch_add(DISTANCE, Ordering::Relaxed)),
             views: RefCell::default(),
+            homes: RefCell::default(),
             stores: Stores::new(bun_gc.is_null() && deno_cwd.is_null()),
             transfer: Cell::new(capture_transfer(env)?),
             bun_gc: Cell::new(bun_gc),

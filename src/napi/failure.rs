@@ -38,6 +38,10 @@ impl Failure {
         Self::error(c"ERR_INVALID_STATE", "This slot has a block already. Free it first")
     }
 
+    pub(crate) fn pool_closed() -> Self {
+        Self::error(c"ERR_INVALID_STATE", "This pool was closed. Make another one, or allocate without a pool")
+    }
+
     pub(crate) fn hot_pair_taken() -> Self {
         Self::error(
             c"ERR_INVALID_STATE",

@@ -217,6 +217,6 @@ impl Registers {
 }
 
 /// Every address of a 64-bit user space is an integer that a double holds; a tagged one is not.
-fn address_as_number(address: usize) -> f64 {
+pub(super) fn address_as_number(address: usize) -> f64 {
     if address as u64 > 1 << 53 { -1.0 } else { address as f64 }
 }

@@ -13,11 +13,12 @@ use super::debug::{must_be_intact, must_be_plausible};
 use super::environment::Environment;
 use super::failure::{Failure, Outcome};
 use super::growing::GrowingBlock;
+use super::home::Homed;
 use super::ownership;
 use super::table::{Counters, Place, State, add};
 use super::view::View;
 use crate::fill::fill;
-use crate::{Block, Consumed, budget};
+use crate::{Block, Consumed, block, budget};
 
 /// What a new block's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,16 +29,23 @@ pub(crate) enum Init {
     Byte(u8),
 }
 
+impl From<Init> for block::Init {
+    #[inline]
+    fn from(init: Init) -> Self {
+        match init {
+            Init::Uninit => Self::Uninit,
+            Init::Byte(0) => Self::Zero,
+            Init::Byte(byte) => Self::Byte(byte),
+        }
+    }
+}
+
 impl Environment {
     /// Allocates a block into an idle slot.
     #[inline]
     pub(crate) fn allocate(&self, env: sys::napi_env, place: Place<'_>, len: usize, init: Init) -> Outcome<()> {
         Self::must_be_idle(place)?;
-        let block = self.with_last_chance(env, || match init {
-            Init::Uninit => Block::malloc(len),
-            Init::Byte(0) => Block::calloc(len),
-            Init::Byte(byte) => Block::filled(len, byte),
-        })?;
+        let block = self.with_last_chance(env, || Block::allocate(len, init.into()))?;
         self.admit(env, place, block, |counters| &counters.allocations);
         Ok(())
     }
@@ -49,7 +57,7 @@ impl Environment {
         Ok(())
     }
 
-    /// Frees the block at once; or, if it has escaped, leaves it to its `ArrayBuffer`.
+    /// Frees the block at once, or gives it back to its pool; or, if it has escaped, leaves it to its `ArrayBuffer`.
     #[inline]
     pub(crate) fn free(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<()> {
         let (_, len) = place.parts().ok_or_else(Failure::freed)?;
@@ -57,7 +65,7 @@ impl Environment {
         // report makes V8 collect on the spot.
         let reported = place.state() == State::Live;
         if self.recover_unreported(env, place)? {
-            let freed = place.take().map_or(Ok(()), Block::free);
+            let freed = if place.is_homed() { self.send_home(place) } else { place.take().map_or(Ok(()), Block::free) };
             self.count(|counters| &counters.explicit_frees);
             if reported {
                 self.report(env, -signed(len));
@@ -90,7 +98,7 @@ impl Environment {
 
     /// Frees the block of a dead slot.
     pub(crate) fn free_collected(&self, env: sys::napi_env, place: Place<'_>) {
-        if let Some(block) = place.take() {
+        if let Some(block) = self.take(place) {
             let len = block.len();
             drop(block);
             self.count(|counters| &counters.collected_frees);
@@ -112,7 +120,7 @@ impl Environment {
         }
         let block = place.lend().ok_or_else(Failure::freed)?;
         let len = signed(block.len());
-        match View::create(env, block, self.stores.ends_with_process.get()) {
+        match View::create(env, Homed::new(block, self.home_of(place)), self.stores.ends_with_process.get()) {
             Ok((view, value)) => {
                 if let Err(failure) = self.watch_store(env, &view) {
                     // Nobody has seen the ArrayBuffer: its end means nothing.
@@ -138,23 +146,24 @@ impl Environment {
         }
     }
 
-    /// Resizes the block; an escaped one is copied into a new block.
+    /// Resizes the block, which keeps its pool; an escaped one is copied into a new block.
     pub(crate) fn resize(&self, env: sys::napi_env, place: Place<'_>, len: usize) -> Outcome<()> {
-        let (start, old) = place.parts().ok_or_else(Failure::freed)?;
+        let (_, old) = place.parts().ok_or_else(Failure::freed)?;
         must_be_intact(place, "by resize()")?;
+        let home = self.home_of(place);
+        if let Some(home) = home.as_ref().filter(|home| home.scrubs() && len != old) {
+            return self.resize_scrubbed(env, place, len, home);
+        }
         if len > old {
             // Before the ArrayBuffer is detached: a refusal must leave it as it is.
             self.with_last_chance(env, || budget::check(len - old))?;
         }
         if !self.recover(env, place)? {
-            let block = self.with_last_chance(env, || Block::malloc(len))?;
-            // SAFETY: the escaped block lives as long as the slot holds it, which it does until
-            // `abandon`; both have at least the smaller length, and are different blocks.
-            unsafe { ptr::copy_nonoverlapping(start.as_ptr(), block.as_ptr(), len.min(old)) };
-            self.abandon(env, place);
-            self.count(|counters| &counters.explicit_frees);
-            self.admit(env, place, block, |counters| &counters.allocations);
-            return Ok(());
+            let block = self.with_last_chance(env, || match &home {
+                Some(home) => home.malloc(len),
+                None => Block::malloc(len),
+            })?;
+            return self.replace(env, place, Homed::new(block, home), false);
         }
         self.with_last_chance(env, || place.change(|block| block.resize(len)).transpose())?
             .ok_or_else(Failure::freed)?;
@@ -162,8 +171,8 @@ impl Environment {
         Ok(())
     }
 
-    /// Resizes the block as [`consume`](Self::consume) does, for its next owner. Returns whether it
-    /// could not be resized.
+    /// Resizes the block as [`consume`](Self::consume) does, for its next owner: it leaves its pool. Returns
+    /// whether it could not be resized.
     pub(crate) fn transfer(&self, env: sys::napi_env, place: Place<'_>, len: usize) -> Outcome<bool> {
         let (_, old) = place.parts().ok_or_else(Failure::freed)?;
         must_be_intact(place, "by consume()")?;
@@ -175,20 +184,21 @@ impl Environment {
         if !self.recover(env, place)? {
             return Err(Failure::escaped());
         }
+        drop(self.unsettle(place));
         let failed = place.change(|block| block.resize_or_keep(len)).ok_or_else(Failure::freed)?;
         let (_, new) = place.parts().ok_or_else(Failure::freed)?;
         self.report(env, signed(new) - signed(old));
         Ok(failed)
     }
 
-    /// Gives the block away, and returns its address.
+    /// Gives the block away, which leaves its pool, and returns its address.
     pub(crate) fn release(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<usize> {
         place.parts().ok_or_else(Failure::freed)?;
         must_be_intact(place, "by release()")?;
         if !self.recover(env, place)? {
             return Err(Failure::escaped());
         }
-        let block = place.take().ok_or_else(Failure::freed)?;
+        let block = self.take(place).ok_or_else(Failure::freed)?.into_block();
         let len = block.len();
         let address = block.into_raw().as_ptr().expose_provenance();
         self.count(|counters| &counters.explicit_frees);
@@ -248,7 +258,7 @@ impl Environment {
         result
     }
 
-    /// Leaves the block to whoever has the ticket, in whichever thread.
+    /// Leaves the block to whoever has the ticket, in whichever thread. It leaves its pool.
     pub(crate) fn hand_over(&self, env: sys::napi_env, place: Place<'_>, ticket: String) -> Outcome<()> {
         place.parts().ok_or_else(Failure::freed)?;
         must_be_intact(place, "by handOver()")?;
@@ -258,7 +268,7 @@ impl Environment {
         if !self.recover(env, place)? {
             return Err(Failure::escaped());
         }
-        let block = place.take().ok_or_else(Failure::freed)?;
+        let block = self.take(place).ok_or_else(Failure::freed)?.into_block();
         let len = block.len();
         ownership::lock().add_ticket(ticket, block);
         self.count(|counters| &counters.handed_over);
@@ -293,12 +303,18 @@ impl Environment {
         }
     }
 
-    fn must_be_idle(place: Place<'_>) -> Outcome<()> {
+    pub(super) fn must_be_idle(place: Place<'_>) -> Outcome<()> {
         if place.state() == State::Idle { Ok(()) } else { Err(Failure::occupied()) }
     }
 
     #[inline]
-    fn admit(&self, env: sys::napi_env, place: Place<'_>, block: Block, counter: impl FnOnce(&Counters) -> &AtomicU64) {
+    pub(super) fn admit(
+        &self,
+        env: sys::napi_env,
+        place: Place<'_>,
+        block: Block,
+        counter: impl FnOnce(&Counters) -> &AtomicU64,
+    ) {
         let len = block.len();
         place.put(block);
         self.count(counter);
@@ -310,7 +326,7 @@ impl Environment {
 
     /// Brings a viewed block back to its entry, if nobody but the slot can reach its bytes then.
     #[inline]
-    fn recover(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<bool> {
+    pub(super) fn recover(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<bool> {
         if place.state() != State::Viewed {
             return Ok(true);
         }
@@ -342,6 +358,7 @@ impl Environment {
         }
         let Some(block) = view.into_block(env) else {
             // Leaked as the environment went down.
+            drop(self.unsettle(place));
             place.forget();
             return Ok(false);
         };
@@ -349,12 +366,13 @@ impl Environment {
         Ok(true)
     }
 
-    /// Leaves an escaped block to its backing store.
-    fn abandon(&self, env: sys::napi_env, place: Place<'_>) {
+    /// Leaves an escaped block to its backing store, and with it its home.
+    pub(super) fn abandon(&self, env: sys::napi_env, place: Place<'_>) {
         let view = self.views.borrow_mut().remove(&place.index());
         // First, so that at every moment somebody is known to own the address.
         let last = view.and_then(|view| view.orphan(env));
         if place.state() == State::Viewed {
+            drop(self.unsettle(place));
             place.forget();
         }
         // Nobody may be known to own it any more once C has it back.
@@ -374,6 +392,6 @@ impl Environment {
 }
 
 /// A length as a signed number: no block is longer than `isize::MAX`.
-fn signed(len: usize) -> i64 {
+pub(super) fn signed(len: usize) -> i64 {
     i64::try_from(len).unwrap_or(i64::MAX)
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use super::table::{Owned, Table};
-use crate::Block;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, yield_now};
+use crate::{Block, pool};
 
 /// What is known of the process's blocks besides what the tables say.
 pub(crate) struct Ownership {
@@ -136,8 +136,8 @@ impl Ownership {
         self.tickets.len() as u64
     }
 
-    /// Whether `address` lies in a block that is owned by a slot, by an `ArrayBuffer` or by nobody
-    /// any more.
+    /// Whether `address` lies in a block that is owned by a slot, by an `ArrayBuffer`, by a pool that
+    /// retains it, or by nobody any more.
     pub(crate) fn owns(&self, address: usize) -> Owned {
         match self.claims.get(&address) {
             Some(Claim::Claimed) => return Owned::Yes,
@@ -148,7 +148,7 @@ impl Ownership {
             let start = block.as_ptr().addr();
             address >= start && address - start < block.len()
         });
-        if in_ticket || within(&self.orphans, address) || within(&self.leaked, address) {
+        if in_ticket || within(&self.orphans, address) || within(&self.leaked, address) || pool::owns(address) {
             return Owned::Yes;
         }
         let mut answers = self.tables.iter().map(|table| table.owns(address));

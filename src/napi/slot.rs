@@ -11,7 +11,9 @@ use napi_derive::napi;
 use super::environment::Environment;
 use super::failure::{Failure, Outcome, check};
 use super::growing::GrowingBlock;
+use super::hot::address_as_number;
 use super::lifecycle::Init;
+use super::pool::BlockPool;
 use super::table::{Place, exact_integer};
 use crate::residency::resident_bytes;
 
@@ -57,6 +59,19 @@ impl Slot {
         })
     }
 
+    /// Takes a block of `byteLength` bytes from a pool, to which it goes back at its end. It holds anything, or the byte
+    /// `fill` everywhere. Returns its address, or -1 if a number cannot hold it.
+    ///
+    /// Throws as `allocate` does, and `ERR_INVALID_STATE` if the pool was closed.
+    #[napi]
+    pub fn allocate_from(&self, env: Env, pool: &BlockPool, byte_length: f64, fill: Option<f64>) -> napi::Result<f64> {
+        self.run(env, |environment, env| {
+            let init = fill.map_or(Ok(Init::Uninit), |byte| byte_of(byte).map(Init::Byte))?;
+            environment.allocate_from(env, self.place(), &pool.pool, length_of(byte_length)?, init)?;
+            Ok(address_as_number(self.parts()?.0.as_ptr().expose_provenance()))
+        })
+    }
+
     /// Takes over a block that has become resident; the rest of it is made so.
     ///
     /// Throws `ERR_CMALLOC_FREED` if it is gone, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_STATE` if the slot has a
@@ -84,7 +99,7 @@ impl Slot {
         })
     }
 
-    /// Frees the block. If its `ArrayBuffer` was transferred, the bytes live on as long as that does.
+    /// Frees the block, or gives it back to its pool. If its `ArrayBuffer` was transferred, the bytes live on as long as that does.
     ///
     /// Throws `ERR_CMALLOC_FREED` if there is none.
     #[napi]

@@ -18,7 +18,7 @@ use super::environment::Environment;
 use super::failure::{Failure, Outcome, check};
 use super::table::{Place, State};
 use super::view::call_captured;
-use crate::OutOfMemory;
+use crate::{OutOfMemory, pool};
 
 /// Bytes, and slots, by which an environment grows at least before it is swept.
 const BYTES: u64 = 128 << 20;
@@ -124,15 +124,15 @@ impl Environment {
         self.sweeper.next_at_slots.set(slots + SLOTS.max(slots / 2));
     }
 
-    /// Runs what may be refused for want of memory; if it is, collects garbage, sweeps, and tries once
-    /// more.
+    /// Runs what may be refused for want of memory; if it is, frees what pools retain and tries once more; then
+    /// collects garbage, sweeps, and tries again.
     #[inline]
     pub(crate) fn with_last_chance<T>(
         &self,
         env: sys::napi_env,
         mut operation: impl FnMut() -> Result<T, OutOfMemory>,
     ) -> Outcome<T> {
-        let mut refusal = match operation() {
+        let mut refusal = match pool::or_give_up(&mut operation) {
             Ok(value) => return Ok(value),
             Err(refusal) => refusal,
         };
@@ -142,7 +142,8 @@ impl Environment {
             }
             self.nudge(env);
             self.sweep(env);
-            match operation() {
+            // What was swept may have gone back to its pool.
+            match pool::or_give_up(&mut operation) {
                 Ok(value) => return Ok(value),
                 Err(again) => refusal = again,
             }

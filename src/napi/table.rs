@@ -62,6 +62,8 @@ pub(crate) enum Owned {
 struct Entry {
     generation: AtomicU32,
     state: AtomicU8,
+    /// Whether the block goes back to a pool at its end. For the owning thread only.
+    homed: AtomicU8,
     /// Where the block is, in both `Live` and `Viewed`; 0 if there is none.
     address: AtomicUsize,
     len: AtomicUsize,
@@ -259,7 +261,7 @@ impl Owner {
 impl Place<'_> {
     /// Gives the entry back as its slot dies. Its block must be gone.
     pub(crate) fn vacate(self) {
-        debug_assert_eq!(self.state(), State::Idle);
+        debug_assert_eq!((self.state(), self.is_homed()), (State::Idle, false));
         self.entry.move_on();
         self.entry.set_state(State::Vacant);
         // A last generation has no keys left to give: such an entry is not used again.
@@ -291,6 +293,16 @@ impl Place<'_> {
         self.entry.state()
     }
 
+    /// Whether the block goes back to a pool at its end.
+    #[inline]
+    pub(crate) fn is_homed(self) -> bool {
+        self.entry.homed.load(Ordering::Relaxed) != 0
+    }
+
+    pub(crate) fn set_homed(self, homed: bool) {
+        self.entry.homed.store(homed.into(), Ordering::Relaxed);
+    }
+
     /// The block's address and length, if there is one.
     #[inline]
     pub(crate) fn parts(self) -> Option<(NonNull<u8>, usize)> {
@@ -307,6 +319,7 @@ impl Place<'_> {
     #[inline]
     pub(crate) fn put(self, block: Block) {
         assert!(self.state() == State::Idle, "an entry owns one block");
+        debug_assert!(!self.is_homed());
         let (start, len) = block.into_parts();
         self.entry.len.store(len, Ordering::Release);
         self.entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);

@@ -16,6 +16,7 @@ use napi::sys;
 use super::environment::Environment;
 use super::failure::{Failure, Outcome, check};
 use super::holders::{Holders, Rest, Store};
+use super::home::Homed;
 use super::ownership;
 use crate::Block;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering};
@@ -25,7 +26,7 @@ use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 /// The backing store's finalizer is given a pointer to this, never a slot's number or an address,
 /// so that it cannot mean anything else by the time it runs. It may run in any thread.
 pub(crate) struct Control {
-    holders: Holders<Block>,
+    holders: Holders<Homed>,
     /// A reference to the `ArrayBuffer`, until its bytes are no longer under it; then null. Only the
     /// environment's thread uses what it points to.
     array_buffer: AtomicPtr<sys::napi_ref__>,
@@ -48,7 +49,7 @@ impl Control {
     }
 
     /// The slot lets go of the block. Returns it if nobody else holds it.
-    fn orphan(&self, env: sys::napi_env) -> Option<Block> {
+    fn orphan(&self, env: sys::napi_env) -> Option<Homed> {
         // As the environment ends the reference stays: nothing more may be collected before it is known
         // whose the bytes are.
         if runs_javascript(env) {
@@ -83,7 +84,7 @@ impl Control {
             ownership::lock().remove_orphan(block.as_ptr().addr());
         }
         if let Some(Rest::Leak(block)) = rest {
-            let (start, len) = block.into_parts();
+            let (start, len) = block.into_block().into_parts();
             ownership::lock().add_leaked(start.as_ptr().addr(), len);
         }
         self.delete_reference(env);
@@ -123,7 +124,7 @@ impl View {
     /// an `ArrayBuffer` had been moved away could not be told any more.
     pub(crate) fn create(
         env: sys::napi_env,
-        block: Block,
+        block: Homed,
         ends_with_process: bool,
     ) -> Result<(Self, sys::napi_value), (Failure, Block)> {
         let (start, len) = (block.as_ptr(), block.len());
@@ -133,7 +134,7 @@ impl View {
             strong: AtomicBool::new(!ends_with_process),
         });
         let take_back = |failure| match control.holders.take() {
-            Some(block) => (failure, block),
+            Some(block) => (failure, block.into_block()),
             None => unreachable!("an unborn store takes nothing"),
         };
         // This count is the backing store's. Should the runtime fail, it stays, some 100 bytes: a
@@ -195,11 +196,11 @@ impl View {
     /// The block, after [`detach`](Self::detach) has succeeded.
     pub(crate) fn into_block(self, env: sys::napi_env) -> Option<Block> {
         self.0.delete_reference(env);
-        self.0.holders.take()
+        self.0.holders.take().map(Homed::into_block)
     }
 
     /// Lets go of the block, and leaves it to its backing store. Returns it if that is gone.
-    pub(crate) fn orphan(self, env: sys::napi_env) -> Option<Block> {
+    pub(crate) fn orphan(self, env: sys::napi_env) -> Option<Homed> {
         self.0.orphan(env)
     }
 }
