@@ -5,6 +5,7 @@ import * as native from '../index.js'
 
 export const {
   beginConsume,
+  BlockPool,
   debugMode,
   endConsume,
   GrowingBlock,
@@ -16,6 +17,7 @@ export const {
   stats,
 } = native
 export type { ProcessStats, ThreadStats } from '../index.js'
+export type BlockPool = native.BlockPool
 export type GrowingBlock = native.GrowingBlock
 export type Slot = native.Slot
 

@@ -3,6 +3,8 @@
  * does not change what cmalloc does.
  */
 
+import * as timers from 'node:timers'
+
 const { apply, getOwnPropertyDescriptor, getPrototypeOf } = Reflect
 
 function getter<T>(prototype: object, key: PropertyKey): (receiver: unknown) => T {
@@ -62,8 +64,9 @@ export const bufferFrom: {
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView
 
 export const { isInteger, isSafeInteger } = Number
-export const { floor, max, min } = Math
+export const { ceil, floor, max, min } = Math
 export const { assign } = Object
+export const { isArray } = Array
 
 /** The class, which a program may replace as well. */
 export const Bytes = Uint8Array
@@ -74,3 +77,17 @@ const { get, set, delete: remove } = Map.prototype
 export const mapGet: <K, V>(map: Map<K, V>, key: K) => V | undefined = uncurry(get)
 export const mapSet: <K, V>(map: Map<K, V>, key: K, value: V) => Map<K, V> = uncurry(set)
 export const mapDelete: <K, V>(map: Map<K, V>, key: K) => boolean = uncurry(remove)
+
+export const { clearInterval, setInterval } = timers
+export type Timer = ReturnType<typeof setInterval>
+
+/** The class, which a program may replace as well. */
+export const WeakReference = WeakRef
+
+/** What a weak reference refers to, as long as that is there. */
+export const deref: <T extends object>(reference: WeakRef<T>) => T | undefined = uncurry(WeakRef.prototype.deref)
+
+/** Lets the process end while a timer runs. Each runtime has timers of its own. */
+export function unref(timer: Timer): void {
+  timer.unref()
+}

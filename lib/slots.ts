@@ -1,4 +1,4 @@
-import { hotPair, Slot, type GrowingBlock } from './native.js'
+import { hotPair, Slot, type BlockPool, type GrowingBlock } from './native.js'
 import { fillSlot, UNINIT, type CheckedInit } from './init.js'
 
 // In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
@@ -59,6 +59,20 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
   } catch (error) {
     cell.key = cell.slot.key
     if (cell.slot.freed) recycle(cell)
+    throw error
+  }
+  if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
+  return cell
+}
+
+/** Takes a block from a pool, and fills it. Every argument must have been checked. */
+export function allocateCellFrom(pool: BlockPool, byteLength: number, init: CheckedInit): Cell {
+  const fill = typeof init === 'number' && init !== UNINIT ? init : null
+  const cell = acquire()
+  try {
+    cell.address = cell.slot.allocateFrom(pool, byteLength, fill)
+  } catch (error) {
+    recycle(cell)
     throw error
   }
   if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
