@@ -66,11 +66,11 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
 }
 
 /** Takes a block from a pool, and fills it. Every argument must have been checked. */
-export function allocateCellFrom(pool: BlockPool, byteLength: number, init: CheckedInit): Cell {
+export function allocateCellFrom(blocks: BlockPool, byteLength: number, init: CheckedInit): Cell {
   const fill = typeof init === 'number' && init !== UNINIT ? init : null
   const cell = acquire()
   try {
-    cell.address = cell.slot.allocateFrom(pool, byteLength, fill)
+    cell.address = cell.slot.allocateFrom(blocks, byteLength, fill)
   } catch (error) {
     recycle(cell)
     throw error
