@@ -106,7 +106,7 @@ export declare class Slot {
    * Takes a block of `byteLength` bytes from a pool, to which it goes back at its end. It holds anything, or the byte
    * `fill` everywhere. Returns its address, or -1 if a number cannot hold it.
    *
-   * Throws as `allocate` does, and `ERR_INVALID_STATE` if the pool was closed.
+   * Throws as `allocate` does, and `ERR_CMALLOC_FREED` if the pool was closed.
    */
   allocateFrom(pool: BlockPool, byteLength: number, fill?: number | undefined | null): number
   /**
@@ -267,7 +267,7 @@ export interface ProcessStats {
    * are left to an `ArrayBuffer` or leaked.
    */
   liveBlocks: number
-  /** Their bytes. */
+  /** Their bytes, and those that pools retain. */
   liveBytes: number
   /** The most that `liveBytes` ever was. */
   peakLiveBytes: number

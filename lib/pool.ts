@@ -25,7 +25,10 @@ export interface PoolOptions {
    * each and the next, so that a block holds at most a quarter more than was asked for (at least 64 bytes).
    */
   readonly classes?: readonly number[] | undefined
-  /** Zeroes each block as it comes back, so that nobody sees what it held. `false` if omitted. */
+  /**
+   * Zeroes each block as it comes back, so that nobody sees what it held; `resize` copies, and zeroes the old block. What
+   * leaves the pool, and copies made with `slice`, are not zeroed. `false` if omitted.
+   */
   readonly scrub?: boolean | undefined
   /** Frees blocks that have been retained for so long, an integer from 1 to 2^31 - 1. If omitted, they stay. */
   readonly idleMilliseconds?: number | undefined
@@ -87,7 +90,7 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
    * @param size - the size of an element in bytes, an integer from 1; 1 if omitted
    * @param init - what the block is filled with; if omitted, the bytes hold anything: what the last user left, unless
    * the pool scrubs
-   * @throws as `malloc` of `cmalloc` does; `ERR_INVALID_STATE` if the pool was disposed of
+   * @throws as `malloc` of `cmalloc` does; `ERR_CMALLOC_FREED` if the pool was disposed
    */
   malloc(count: number, size: number = 1, init?: Init): NativeBuffer {
     const byteLength = blockLength(count, size)

@@ -3,7 +3,7 @@
 //! A [`Block`] owns one run of bytes from C's `malloc` family. Before it is handed out every page of
 //! it is touched, so that the first use pays no page fault; when it is dropped it is given back with
 //! C's `free`, once. C code may take it over ([`Block::into_raw`]), and a block that C code made can
-//! be adopted ([`Block::consume`]).
+//! be adopted ([`Block::consume`]). A [`Pool`] keeps blocks resident after their end, for the next.
 //!
 //! A request that the machine, its container or the process's own limit cannot serve is an
 //! [`OutOfMemory`] value, decided *before* a page is touched: eager touching would otherwise meet

@@ -39,7 +39,7 @@ impl Failure {
     }
 
     pub(crate) fn pool_closed() -> Self {
-        Self::error(c"ERR_INVALID_STATE", "This pool was closed. Make another one, or allocate without a pool")
+        Self::error(c"ERR_CMALLOC_FREED", "Cannot allocate: this pool was disposed. Make a new one")
     }
 
     pub(crate) fn hot_pair_taken() -> Self {

@@ -62,7 +62,7 @@ impl Slot {
     /// Takes a block of `byteLength` bytes from a pool, to which it goes back at its end. It holds anything, or the byte
     /// `fill` everywhere. Returns its address, or -1 if a number cannot hold it.
     ///
-    /// Throws as `allocate` does, and `ERR_INVALID_STATE` if the pool was closed.
+    /// Throws as `allocate` does, and `ERR_CMALLOC_FREED` if the pool was closed.
     #[napi]
     pub fn allocate_from(&self, env: Env, pool: &BlockPool, byte_length: f64, fill: Option<f64>) -> napi::Result<f64> {
         self.run(env, |environment, env| {

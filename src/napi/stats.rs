@@ -16,7 +16,7 @@ pub struct ProcessStats {
     /// Blocks that are not freed yet: those of handles, those that wait to be taken over, and those that
     /// are left to an `ArrayBuffer` or leaked.
     pub live_blocks: f64,
-    /// Their bytes.
+    /// Their bytes, and those that pools retain.
     pub live_bytes: f64,
     /// The most that `liveBytes` ever was.
     pub peak_live_bytes: f64,
