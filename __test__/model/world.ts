@@ -1,4 +1,5 @@
 import { takeOver, type NativeBuffer, type Pin, type Ticket } from 'cmalloc'
+import type { Pool } from 'cmalloc/pool'
 import { ensure } from '../random/ensure.js'
 import * as libc from '../support/libc.js'
 import { ArenaModel } from './arena.js'
@@ -50,6 +51,7 @@ export class World {
   /** Blocks that C has: released, or made by its malloc. */
   foreign: { address: bigint; shadow: Shadow }[] = []
   readonly arena = new ArenaModel()
+  readonly pools: Record<'plain' | 'scrubbing', Pool | undefined> = { plain: undefined, scrubbing: undefined }
 
   /** A new handle. Of bytes that nobody has written, what they hold is taken as it is: it must stay. */
   adopt(handle: NativeBuffer, contents: Uint8Array | undefined, byteLength: number): Block {
@@ -84,6 +86,7 @@ export class World {
 
   finish(free: boolean): void {
     this.arena.finish(free)
+    for (const pool of Object.values(this.pools)) pool?.[Symbol.dispose]()
     for (const { handle, pins } of this.blocks) {
       for (const pin of pins) pin.unpin()
       if (free) handle[Symbol.dispose]()

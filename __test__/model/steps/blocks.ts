@@ -8,7 +8,7 @@ import { bytesOf, length, optionalInit, position, rangeOf } from '../values.js'
 import { detached, MEMORY_LIMIT, shadowOf, type Block, type World } from '../world.js'
 
 /** Live blocks at most: enough for every step to meet many others. */
-const MOST_BLOCKS = 40
+export const MOST_BLOCKS = 40
 
 function allocateOne(world: World, count: number, size: number, given: Parameters<typeof malloc>[2]): void {
   const handle = malloc(count, size, given)
