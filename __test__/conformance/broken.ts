@@ -11,7 +11,7 @@ const sound: Required<Allocator> = {
   consume: cmalloc.consume,
 }
 
-const with_ = (changes: Partial<Allocator>): (() => Allocator) => {
+const soundBut = (changes: Partial<Allocator>): (() => Allocator) => {
   return () => ({ ...sound, ...changes })
 }
 
@@ -29,17 +29,17 @@ export const BROKEN: Record<string, Broken> = {
   'gives a byte less than it was asked for': {
     rule: 'malloc(count, size) gives count * size bytes',
     message: /byteLength of malloc\(10, 1\) is 9, not 10/,
-    make: with_({ malloc: (count, size = 1, init) => cmalloc.malloc(Math.max(count * size - 1, 1), 1, init) }),
+    make: soundBut({ malloc: (count, size = 1, init) => cmalloc.malloc(Math.max(count * size - 1, 1), 1, init) }),
   },
   'takes a size of nothing for one': {
     rule: 'malloc refuses a size that makes no sense',
     message: /malloc\(0\) throws nothing, but returns an object/,
-    make: with_({ malloc: (count, size, init) => cmalloc.malloc(count === 0 ? 1 : count, size, init) }),
+    make: soundBut({ malloc: (count, size, init) => cmalloc.malloc(count === 0 ? 1 : count, size, init) }),
   },
   'returns null where there is no memory': {
     rule: 'malloc throws a RangeError for more than there is',
     message: /malloc\(2 \*\* 52\) throws nothing, but returns null/,
-    make: with_({
+    make: soundBut({
       malloc(count, size = 1, init) {
         return count === 2 ** 52 ? (null as never) : cmalloc.malloc(count, size, init)
       },
@@ -48,7 +48,7 @@ export const BROKEN: Record<string, Broken> = {
   'writes a text once': {
     rule: "malloc fills with init: 'zero', a byte, a text or bytes, repeated",
     message: /byte 1 of malloc\(1000, 1, 'A'\) is \d+, not 65/,
-    make: with_({
+    make: soundBut({
       malloc(count, size, init) {
         if (typeof init !== 'string' || init === 'zero') return cmalloc.malloc(count, size, init)
         const buffer = cmalloc.malloc(count, size, 7)
@@ -60,19 +60,19 @@ export const BROKEN: Record<string, Broken> = {
   'does not clear what it was told to': {
     rule: "malloc fills with init: 'zero', a byte, a text or bytes, repeated",
     message: /byte 0 of malloc\(1000, 1, 'zero'\) is 238, not 0/,
-    make: with_({ malloc: (count, size, init) => cmalloc.malloc(count, size, init === 'zero' ? 0xee : init) }),
+    make: soundBut({ malloc: (count, size, init) => cmalloc.malloc(count, size, init === 'zero' ? 0xee : init) }),
   },
   'wraps a byte that is too large': {
     rule: 'malloc refuses an init that makes no sense',
     message: /malloc\(1, 1, 256\) throws nothing/,
-    make: with_({
+    make: soundBut({
       malloc: (count, size, init) => cmalloc.malloc(count, size, init === 256 ? 0 : init),
     }),
   },
   'tells the address of something else': {
     rule: 'getBufferAddress tells where the bytes are',
     message: /getBufferAddress\(malloc\(1\)\) is 0x[0-9a-f]+, not 0x[0-9a-f]+/,
-    make: with_({ getBufferAddress: (buffer) => sound.getBufferAddress(buffer) + 16n }),
+    make: soundBut({ getBufferAddress: (buffer) => sound.getBufferAddress(buffer) + 16n }),
   },
   'aligns to nothing': {
     rule: 'an address is a multiple of 8, so that every typed array can be made',
@@ -82,7 +82,7 @@ export const BROKEN: Record<string, Broken> = {
   'copies its bytes each time': {
     rule: 'bytes is the same memory whenever it is asked for',
     message: /a byte that was written through another view is 0, not 1/,
-    make: with_({
+    make: soundBut({
       malloc(count, size, init) {
         const buffer = cmalloc.malloc(count, size, init)
         return new Proxy(buffer, {
@@ -99,7 +99,7 @@ export const BROKEN: Record<string, Broken> = {
   'frees twice without a word': {
     rule: 'whoever uses a buffer that is freed gets an error, or no bytes',
     message: /a second free throws nothing/,
-    make: with_({ free: (buffer) => (buffer as NativeBuffer)[Symbol.dispose]() }),
+    make: soundBut({ free: (buffer) => (buffer as NativeBuffer)[Symbol.dispose]() }),
   },
   'frees whoever has the memory now': {
     rule: 'a second free does no harm to who has the memory now',
@@ -109,7 +109,7 @@ export const BROKEN: Record<string, Broken> = {
   'frees anything': {
     rule: 'free and getBufferAddress refuse what is no buffer',
     message: /free\(undefined\) throws nothing/,
-    make: with_({
+    make: soundBut({
       free(buffer) {
         if (buffer instanceof cmalloc.NativeBuffer) cmalloc.free(buffer)
       },
@@ -118,7 +118,7 @@ export const BROKEN: Record<string, Broken> = {
   'keeps what was freed': {
     rule: 'what is freed is used again, or given back',
     message: /\d+ MiB more are resident/,
-    make: with_({
+    make: soundBut({
       free(buffer) {
         // As long as the handle is moved to another one, that keeps the memory.
         if (buffer.byteLength === 2 ** 20) kept.push(cmalloc.consume(buffer as NativeBuffer, 2 ** 20))
@@ -129,14 +129,14 @@ export const BROKEN: Record<string, Broken> = {
   'leaves the address to its old owner': {
     rule: 'consume keeps the contents, and sets the address of its source to zero',
     message: /the address of the source is 0x[0-9a-f]+, not 0x0/,
-    make: with_({
+    make: soundBut({
       consume: ({ address }, byteLength) => cmalloc.consume({ address }, byteLength),
     }),
   },
   'takes the address of what it then refuses': {
     rule: 'a consume that is refused leaves its source as it was',
     message: /the address of the source is 0x0, not 0x[0-9a-f]+/,
-    make: with_({
+    make: soundBut({
       consume(source, byteLength) {
         const copy = { address: source?.address }
         if (typeof copy.address === 'bigint') source.address = 0n

@@ -181,7 +181,7 @@ const steps = {
       assert.strictEqual(manager.extractBufferRegion(72).length, 8)
       manager.free()
       assert.strictEqual(deaths, 1)
-      new MemManager(1000, 1, { allocator })
+      assert.strictEqual(new MemManager(1000, 1, { allocator }).freed, false)
     }
     MemManager.consume({ address: cMalloc(100) }, 100, 10).free()
   },
