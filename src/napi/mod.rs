@@ -17,6 +17,7 @@ mod holders;
 mod hot;
 mod lifecycle;
 mod ownership;
+mod ranges;
 mod slot;
 mod stats;
 mod stores;
