@@ -6,6 +6,8 @@
  */
 
 export type { AllocatedBuffer, Allocator } from './allocator.js'
+export { registerAllocator } from './allocators.js'
+export { arrayBufferAllocator, type PlainBuffer } from './array-buffer-allocator.js'
 export { consume, type AddressRef } from './consume.js'
 export type { ErrorCode } from './errors.js'
 export { handOver, takeOver, type Ticket } from './hand-over.js'

@@ -4,6 +4,8 @@ import { isMainThread } from 'node:worker_threads'
 import * as native from '../index.js'
 
 export const {
+  addressOfArrayBuffer,
+  AddressRanges,
   beginConsume,
   debugMode,
   endConsume,
@@ -14,8 +16,9 @@ export const {
   setMemoryLimit,
   Slot,
   stats,
+  usableSize,
 } = native
-export type { ProcessStats, ThreadStats } from '../index.js'
+export type { AddressRange, ProcessStats, ThreadStats } from '../index.js'
 export type GrowingBlock = native.GrowingBlock
 export type Slot = native.Slot
 
