@@ -4,8 +4,8 @@ import { threadId } from 'node:worker_threads'
 import { carryOut, type LastWill } from './death.js'
 import { alreadyManaged } from './errors.js'
 import { addressIfLive, isNativeBuffer } from './native-buffer.js'
-import { AddressRanges, usableSize, type AddressRange } from './native.js'
-import { mapDelete, mapForEach, mapGet, mapSet, min, typedArray, unwatch, watch } from './primordials.js'
+import { AddressRanges, usableSize } from './native.js'
+import { min, typedArray, unwatch, watch } from './primordials.js'
 import type { AllocatedBuffer } from './allocator.js'
 
 /**
@@ -20,12 +20,18 @@ export interface Managed {
   /** Of a manager with a death stub. */
   readonly will: LastWill | undefined
   state: 'live' | 'dying' | 'gone'
+  /** Where it is in the list of everything: the number by which its range names it. */
+  place: number
 }
 
 /** Where the buffers are. It knows whether a buffer was collected, and does not keep it alive. */
 const ranges = new AddressRanges()
 
-const everything = new Map<number, Managed>()
+/** By place. A list, in which adding to many is as cheap as to few. */
+const everything: (Managed | undefined)[] = []
+/** The places that are vacant: a stack of so many. */
+const vacant: number[] = []
+let vacancies = 0
 
 const dropped = new FinalizationRegistry<Managed>((managed) => end(managed, false))
 
@@ -47,19 +53,25 @@ export function nextIdentifier(): number {
  * @throws `ERR_CMALLOC_ALREADY_OWNED` if it overlaps what another manager has
  */
 export function note(manager: object, managed: Managed, buffer: AllocatedBuffer): void {
-  const { address, byteLength, identifier } = managed
-  while (!ranges.insert(address, byteLength, identifier, buffer)) refuseOverlap(address, byteLength)
-  mapSet(everything, identifier, managed)
+  const { address, byteLength } = managed
+  while (!ranges.insert(address, byteLength, nextPlace(), buffer)) refuseOverlap(address, byteLength)
+  managed.place = nextPlace()
+  everything[managed.place] = managed
+  if (vacancies > 0) vacancies -= 1
   watch(dropped, manager, managed, managed)
   if (managed.will === undefined || listensForExit) return
   listensForExit = true
   process.on('exit', endEverything)
 }
 
+function nextPlace(): number {
+  return vacancies > 0 ? vacant[vacancies - 1]! : everything.length
+}
+
 /** The memory is gone, or nobody's business any more. */
 export function forget(managed: Managed): void {
-  managed.state = 'gone'
-  ranges.remove(managed.address, managed.identifier)
+  if (managed.state === 'gone') return
+  ranges.remove(managed.address, managed.place)
   drop(managed)
 }
 
@@ -81,20 +93,29 @@ function refuseOverlap(address: bigint, byteLength: number): void {
   for (;;) {
     const found = ranges.overlapping(address, byteLength)
     if (found === null) return
-    if (!isStale(found)) throw alreadyManaged(describe(address, byteLength), describeRange(found), found.owner)
-    ranges.remove(found.address, found.owner)
+    const managed = everything[found.owner]!
+    if (!isStale(managed)) {
+      throw alreadyManaged(
+        describe(address, byteLength),
+        describe(managed.address, managed.byteLength),
+        managed.identifier,
+      )
+    }
   }
 }
 
 /**
- * Whether a range is no longer its manager's: the buffer was collected, and the notice of it comes in a later turn of
- * the event loop, or it was freed behind the manager's back. The allocator may give the memory to others then.
+ * Takes a range out that is no longer its manager's, and says whether it was so: the buffer was collected, and the notice
+ * of it comes in a later turn of the event loop, or it was freed behind the manager's back. The allocator may give the
+ * memory to others then.
  */
-function isStale({ address, owner }: AddressRange): boolean {
-  const buffer = ranges.buffer(address) as AllocatedBuffer | null
-  if (buffer !== null) return hasEnded(buffer, address)
-  const managed = mapGet(everything, owner)
-  if (managed !== undefined) drop(managed)
+function isStale(managed: Managed): boolean {
+  const buffer = ranges.buffer(managed.address) as AllocatedBuffer | null
+  if (buffer !== null && !hasEnded(buffer, managed.address)) return false
+  // The buffer may have run code of the program's, which freed it.
+  if (managed.state !== 'gone') ranges.remove(managed.address, managed.place)
+  // Nobody has the manager any more, as it has its buffer.
+  if (buffer === null) drop(managed)
   return true
 }
 
@@ -109,7 +130,9 @@ export function hasEnded(buffer: AllocatedBuffer, address: bigint): boolean {
 }
 
 function drop(managed: Managed): void {
-  mapDelete(everything, managed.identifier)
+  managed.state = 'gone'
+  everything[managed.place] = undefined
+  vacant[vacancies++] = managed.place
   unwatch(dropped, managed)
 }
 
@@ -126,16 +149,13 @@ function endEverything(): void {
   for (let round = 0; round < ROUNDS_AT_EXIT; round++) {
     const mortal: Managed[] = []
     let count = 0
-    mapForEach(everything, (managed) => {
-      if (managed.will !== undefined && managed.state === 'live') mortal[count++] = managed
-    })
+    for (let place = 0; place < everything.length; place++) {
+      const managed = everything[place]
+      if (managed?.will !== undefined && managed.state === 'live') mortal[count++] = managed
+    }
     if (count === 0) return
     for (let index = 0; index < count; index++) end(mortal[index]!, true)
   }
-}
-
-function describeRange({ address, byteLength }: AddressRange): string {
-  return describe(address, byteLength)
 }
 
 function describe(address: bigint, byteLength: number): string {

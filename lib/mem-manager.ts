@@ -120,7 +120,7 @@ export class MemManager implements Disposable {
       identifier,
     }
     const will = deathStub === undefined ? undefined : { allocator, buffer, death, stub: deathStub }
-    this.#managed = { identifier, address, byteLength, will, state: 'live' }
+    this.#managed = { identifier, address, byteLength, will, state: 'live', place: -1 }
     this.#allocator = allocator
     this.#elementSize = size
     this.#buffer = buffer
