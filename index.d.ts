@@ -25,7 +25,10 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /**
  * Ranges of addresses, of which no two overlap. Each has an owner, which is a number, and a buffer, which it does not
- * keep alive.
+ * keep alive: as soon as that is collected, the range is as if it were not there.
+ *
+ * No finalizer is needed for that, which would wait for the event loop: a range that has lost its buffer is dropped as
+ * it is met, or when there are half as many again as after the last look through all of them.
  */
 export declare class AddressRanges {
   /** No ranges. */
@@ -44,6 +47,8 @@ export declare class AddressRanges {
   overlapping(address: bigint, byteLength: number): AddressRange | null
   /** The buffer of the range that begins at `address`; null if it was collected, or if there is no such range. */
   buffer(address: bigint): object | null
+  /** How many ranges there are, with those whose buffer was collected and that were not met since. */
+  get size(): number
   /** Takes the range out that begins at `address`, if it is `owner`'s. Returns whether it was. */
   remove(address: bigint, owner: number): boolean
 }

@@ -9,8 +9,8 @@ import { min, typedArray, unwatch, watch } from './primordials.js'
 import type { AllocatedBuffer } from './allocator.js'
 
 /**
- * What is known of a manager's memory. It must hold neither the manager nor, without a death stub, the buffer: as
- * soon as the manager is dropped, both can be collected, also in the middle of a synchronous loop.
+ * What is known of a manager's memory. Without a death stub nothing here holds the buffer, nor is anything told of its
+ * collection: dropped managers cost nothing, also in the middle of a synchronous loop.
  */
 export interface Managed {
   /** A number that no other manager of the process has. */
@@ -20,20 +20,20 @@ export interface Managed {
   /** Of a manager with a death stub. */
   readonly will: LastWill | undefined
   state: 'live' | 'dying' | 'gone'
-  /** Where it is in the list of everything: the number by which its range names it. */
+  /** The place in the list of wills, if there is one. */
   place: number
 }
 
-/** Where the buffers are. It knows whether a buffer was collected, and does not keep it alive. */
+/** Where the buffers are, by the identifiers of their managers. */
 const ranges = new AddressRanges()
 
-/** By place. A list, in which adding to many is as cheap as to few. */
-const everything: (Managed | undefined)[] = []
+/** Those with a death stub, by place: a list, in which adding to many is as cheap as to few. */
+const mortal: (Managed | undefined)[] = []
 /** The places that are vacant: a stack of so many. */
 const vacant: number[] = []
 let vacancies = 0
 
-const dropped = new FinalizationRegistry<Managed>((managed) => end(managed, false))
+const collected = new FinalizationRegistry<Managed>((managed) => end(managed, false))
 
 /** Identifiers count up in each thread, from a number that is its own. */
 const FIRST_IDENTIFIER = threadId * 2 ** 32 + 1
@@ -53,26 +53,30 @@ export function nextIdentifier(): number {
  * @throws `ERR_CMALLOC_ALREADY_OWNED` if it overlaps what another manager has
  */
 export function note(manager: object, managed: Managed, buffer: AllocatedBuffer): void {
-  const { address, byteLength } = managed
-  while (!ranges.insert(address, byteLength, nextPlace(), buffer)) refuseOverlap(address, byteLength)
-  managed.place = nextPlace()
-  everything[managed.place] = managed
-  if (vacancies > 0) vacancies -= 1
-  watch(dropped, manager, managed, managed)
-  if (managed.will === undefined || listensForExit) return
-  listensForExit = true
-  process.on('exit', endEverything)
+  const { address, byteLength, identifier } = managed
+  while (!ranges.insert(address, byteLength, identifier, buffer)) refuseOverlap(address, byteLength)
+  if (managed.will !== undefined) expect(manager, managed)
 }
 
-function nextPlace(): number {
-  return vacancies > 0 ? vacant[vacancies - 1]! : everything.length
+/** Sees to it that a death stub is called. */
+function expect(manager: object, managed: Managed): void {
+  managed.place = vacancies > 0 ? vacant[--vacancies]! : mortal.length
+  mortal[managed.place] = managed
+  watch(collected, manager, managed, managed)
+  if (listensForExit) return
+  listensForExit = true
+  process.on('exit', endAll)
 }
 
 /** The memory is gone, or nobody's business any more. */
 export function forget(managed: Managed): void {
   if (managed.state === 'gone') return
-  ranges.remove(managed.address, managed.place)
-  drop(managed)
+  managed.state = 'gone'
+  ranges.remove(managed.address, managed.identifier)
+  if (managed.will === undefined) return
+  mortal[managed.place] = undefined
+  vacant[vacancies++] = managed.place
+  unwatch(collected, managed)
 }
 
 /**
@@ -93,30 +97,14 @@ function refuseOverlap(address: bigint, byteLength: number): void {
   for (;;) {
     const found = ranges.overlapping(address, byteLength)
     if (found === null) return
-    const managed = everything[found.owner]!
-    if (!isStale(managed)) {
-      throw alreadyManaged(
-        describe(address, byteLength),
-        describe(managed.address, managed.byteLength),
-        managed.identifier,
-      )
+    const { address: start, byteLength: length, owner } = found
+    const buffer = ranges.buffer(start) as AllocatedBuffer | null
+    if (buffer !== null && !hasEnded(buffer, start)) {
+      throw alreadyManaged(describe(address, byteLength), describe(start, length), owner)
     }
+    // It was freed behind its manager's back: the allocator may give the memory to others.
+    ranges.remove(start, owner)
   }
-}
-
-/**
- * Takes a range out that is no longer its manager's, and says whether it was so: the buffer was collected, and the notice
- * of it comes in a later turn of the event loop, or it was freed behind the manager's back. The allocator may give the
- * memory to others then.
- */
-function isStale(managed: Managed): boolean {
-  const buffer = ranges.buffer(managed.address) as AllocatedBuffer | null
-  if (buffer !== null && !hasEnded(buffer, managed.address)) return false
-  // The buffer may have run code of the program's, which freed it.
-  if (managed.state !== 'gone') ranges.remove(managed.address, managed.place)
-  // Nobody has the manager any more, as it has its buffer.
-  if (buffer === null) drop(managed)
-  return true
 }
 
 /** Whether a buffer that is still there has no memory any more, or has it elsewhere. */
@@ -129,14 +117,7 @@ export function hasEnded(buffer: AllocatedBuffer, address: bigint): boolean {
   }
 }
 
-function drop(managed: Managed): void {
-  managed.state = 'gone'
-  everything[managed.place] = undefined
-  vacant[vacancies++] = managed.place
-  unwatch(dropped, managed)
-}
-
-/** Ends what nobody has any more. */
+/** Ends what nobody has any more, or will have. */
 function end(managed: Managed, atExit: boolean): void {
   if (managed.state !== 'live') return
   managed.state = 'dying'
@@ -145,16 +126,16 @@ function end(managed: Managed, atExit: boolean): void {
 }
 
 /** As the thread or the process ends: calls the death stubs of all managers that are still alive. */
-function endEverything(): void {
+function endAll(): void {
   for (let round = 0; round < ROUNDS_AT_EXIT; round++) {
-    const mortal: Managed[] = []
+    const alive: Managed[] = []
     let count = 0
-    for (let place = 0; place < everything.length; place++) {
-      const managed = everything[place]
-      if (managed?.will !== undefined && managed.state === 'live') mortal[count++] = managed
+    for (let place = 0; place < mortal.length; place++) {
+      const managed = mortal[place]
+      if (managed?.state === 'live') alive[count++] = managed
     }
     if (count === 0) return
-    for (let index = 0; index < count; index++) end(mortal[index]!, true)
+    for (let index = 0; index < count; index++) end(alive[index]!, true)
   }
 }
 

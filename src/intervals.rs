@@ -66,6 +66,16 @@ impl<T> Intervals<T> {
         self.by_first.remove(&first).map(|(_, value)| value)
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_first.len()
+    }
+
+    /// Where each begins, and its value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.by_first.iter().map(|(first, (_, value))| (*first, value))
+    }
+
     /// Takes every interval out.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
         std::mem::take(&mut self.by_first).into_values().map(|(_, value)| value)
@@ -124,6 +134,7 @@ mod tests {
         assert_eq!((intervals.get(100), intervals.get(101)), (Some(&'a'), None));
         assert_eq!((intervals.remove(101), intervals.remove(100), intervals.remove(100)), (None, Some('a'), None));
         assert_eq!(intervals.insert(interval(120, 50), 'b'), Ok(()));
+        assert_eq!((intervals.len(), intervals.iter().collect::<Vec<_>>()), (1, vec![(120, &'b')]));
         assert_eq!(intervals.drain().collect::<Vec<_>>(), ['b']);
         assert_eq!(intervals.overlapping(interval(0, u64::MAX)), None);
     }

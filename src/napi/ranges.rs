@@ -1,6 +1,6 @@
 //! `AddressRanges`: where the buffers of an environment's managers are.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ptr;
 
 use napi::bindgen_prelude::{BigInt, Env, FromNapiValue, JsValue, Object, ObjectFinalize, Unknown};
@@ -12,11 +12,21 @@ use super::slot::{address_of, length_of};
 use crate::intervals::{Interval, Intervals};
 use crate::os;
 
+/// From so many ranges on they are looked through, for those whose buffer was collected.
+const SWEEP_FROM: usize = 16 << 10;
+
+/// How many references are looked at in one handle scope. What was looked at stays alive until the scope is closed.
+const SCOPE: usize = 256;
+
 /// Ranges of addresses, of which no two overlap. Each has an owner, which is a number, and a buffer, which it does not
-/// keep alive.
+/// keep alive: as soon as that is collected, the range is as if it were not there.
+///
+/// No finalizer is needed for that, which would wait for the event loop: a range that has lost its buffer is dropped as
+/// it is met, or when there are half as many again as after the last look through all of them.
 #[napi(custom_finalize)]
 pub struct AddressRanges {
     intervals: RefCell<Intervals<Entry>>,
+    sweep_at: Cell<usize>,
 }
 
 struct Entry {
@@ -42,7 +52,7 @@ impl AddressRanges {
     /// No ranges.
     #[napi(constructor)]
     pub fn new() -> Self {
-        Self { intervals: RefCell::new(Intervals::new()) }
+        Self { intervals: RefCell::new(Intervals::new()), sweep_at: Cell::new(SWEEP_FROM) }
     }
 
     /// Adds the `byteLength` addresses from `address`, if they overlap no other range. Returns whether they did not.
@@ -60,8 +70,11 @@ impl AddressRanges {
         let env = env.raw();
         let insert = || {
             let interval = interval_of(&address, byte_length)?;
-            if self.intervals.borrow().overlapping(interval).is_some() {
+            if self.find(env, interval).is_some() {
                 return Ok(false);
+            }
+            if self.intervals.borrow().len() >= self.sweep_at.get() {
+                self.sweep(env);
             }
             let mut reference = ptr::null_mut();
             // SAFETY: `reference` is a place to write to, and the buffer is a value of this call.
@@ -79,11 +92,10 @@ impl AddressRanges {
     #[napi]
     pub fn overlapping(&self, env: Env, address: BigInt, byte_length: f64) -> napi::Result<Option<AddressRange>> {
         let interval = interval_of(&address, byte_length).map_err(|failure| failure.thrown(env.raw()))?;
-        let intervals = self.intervals.borrow();
-        Ok(intervals.overlapping(interval).map(|(found, entry)| AddressRange {
+        Ok(self.find(env.raw(), interval).map(|(found, owner)| AddressRange {
             address: BigInt::from(found.first()),
             byte_length: found.len() as f64,
-            owner: entry.owner,
+            owner,
         }))
     }
 
@@ -91,16 +103,18 @@ impl AddressRanges {
     #[napi(ts_return_type = "object | null")]
     pub fn buffer(&self, env: Env, address: BigInt) -> napi::Result<Option<Unknown<'_>>> {
         let found = self.intervals.borrow().get(first_of(&address)).map(|entry| entry.buffer);
-        let Some(reference) = found else { return Ok(None) };
-        let mut value = ptr::null_mut();
-        // SAFETY: the reference is deleted only when it is taken out of the intervals; `value` is a place to write to.
-        check(unsafe { sys::napi_get_reference_value(env.raw(), reference, &raw mut value) })
-            .map_err(|failure| failure.thrown(env.raw()))?;
+        let value = found.map_or(ptr::null_mut(), |reference| target(env.raw(), reference));
         if value.is_null() {
             return Ok(None);
         }
         // SAFETY: a value of this environment and of the current scope.
         unsafe { Unknown::from_napi_value(env.raw(), value) }.map(Some)
+    }
+
+    /// How many ranges there are, with those whose buffer was collected and that were not met since.
+    #[napi(getter)]
+    pub fn size(&self) -> u32 {
+        u32::try_from(self.intervals.borrow().len()).unwrap_or(u32::MAX)
     }
 
     /// Takes the range out that begins at `address`, if it is `owner`'s. Returns whether it was.
@@ -114,6 +128,61 @@ impl AddressRanges {
         };
         removed.map(|entry| entry.delete(env.raw())).is_some()
     }
+}
+
+impl AddressRanges {
+    /// A range that overlaps `interval` and has a buffer, and its owner. Those without one are dropped.
+    fn find(&self, env: sys::napi_env, interval: Interval) -> Option<(Interval, f64)> {
+        loop {
+            let (found, owner, buffer) = {
+                let intervals = self.intervals.borrow();
+                let (found, entry) = intervals.overlapping(interval)?;
+                (found, entry.owner, entry.buffer)
+            };
+            if !target(env, buffer).is_null() {
+                return Some((found, owner));
+            }
+            self.drop_range(env, found.first());
+        }
+    }
+
+    /// Drops every range whose buffer was collected.
+    #[cold]
+    fn sweep(&self, env: sys::napi_env) {
+        let references: Vec<_> = self.intervals.borrow().iter().map(|(first, entry)| (first, entry.buffer)).collect();
+        for some in references.chunks(SCOPE) {
+            let mut scope = ptr::null_mut();
+            // SAFETY: `scope` is a place to write to, and is closed below.
+            if unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
+                return;
+            }
+            for (first, reference) in some {
+                if target(env, *reference).is_null() {
+                    self.drop_range(env, *first);
+                }
+            }
+            // SAFETY: the scope was opened above, and no value of it is used any more.
+            unsafe { sys::napi_close_handle_scope(env, scope) };
+        }
+        let left = self.intervals.borrow().len();
+        self.sweep_at.set(left + SWEEP_FROM.max(left / 2));
+    }
+
+    fn drop_range(&self, env: sys::napi_env, first: u64) {
+        let removed = self.intervals.borrow_mut().remove(first);
+        if let Some(entry) = removed {
+            entry.delete(env);
+        }
+    }
+}
+
+/// What a reference of an entry that is still there refers to; null if it was collected.
+fn target(env: sys::napi_env, reference: sys::napi_ref) -> sys::napi_value {
+    let mut value = ptr::null_mut();
+    // SAFETY: the reference is deleted only when its entry is taken out of the intervals; `value` is a place to write
+    // to, and stays null if the runtime refuses.
+    unsafe { sys::napi_get_reference_value(env, reference, &raw mut value) };
+    value
 }
 
 impl Entry {
