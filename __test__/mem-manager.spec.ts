@@ -179,8 +179,9 @@ test('a view has the shape that was asked for, and shares the memory', (t) => {
     t.is(libc.read(manager.buffer, 48).readDoubleLE(40), Math.PI, name)
     t.is(manager.createView(Int32Array, { dims: [2] }).length, 2)
     t.is(manager.createView(Buffer as never, { name: 'buffer' }).byteLength, 48)
-    t.throws(() => ((matrix as { dims: unknown }).dims = [6]), { instanceOf: TypeError })
-    t.throws(() => ((matrix.dims as number[])[0] = 6), { instanceOf: TypeError })
+    t.false(Reflect.set(matrix, 'dims', [6]))
+    t.false(Reflect.set(matrix.dims, 0, 6))
+    t.deepEqual(matrix.dims, [2, 3])
   }
 })
 
@@ -577,11 +578,12 @@ const ENDS: Record<string, string> = {
 }
 
 for (const node of NODE_VERSIONS) {
-  const scenario = (name: string) => runFixture('mem-manager-ends.js', [name], { node, flags: ['--expose-gc'] })
+  const scenario = (name: string, ...flags: string[]) =>
+    runFixture('mem-manager-ends.js', [name], { node, flags: ['--expose-gc', ...flags] })
 
   for (const [name, behaviour] of Object.entries(ENDS)) {
     test.serial(`${behaviour}, on Node ${node}`, async (t) => {
-      t.deepEqual(await scenario(name), { code: 0, signal: null, stdout: 'done\n', stderr: '' })
+      t.deepEqual(await scenario(name, '--no-warnings'), { code: 0, signal: null, stdout: 'done\n', stderr: '' })
     })
   }
 
