@@ -13,14 +13,14 @@ import {
 } from 'cmalloc/mem-manager'
 import * as libc from './support/libc.js'
 import { linuxTest, live, MiB } from './support/memory.js'
-import { NODE_VERSIONS, runFixture } from './support/run.js'
+import { NODE_VERSIONS, runFixture, runSource } from './support/run.js'
 
 /** The allocators that are there, as an option takes them. */
 const ALLOCATORS: Record<string, MemManagerOptions['allocator']> = {
   CMalloc: 'CMalloc',
   ArrayBuffer: 'ArrayBuffer',
-  'the module itself': cmalloc as Allocator,
-  arrayBufferAllocator: arrayBufferAllocator as Allocator,
+  'the module itself': cmalloc,
+  arrayBufferAllocator,
 }
 
 /** An allocator whose buffers are where it says. */
@@ -58,6 +58,16 @@ test('a manager knows its memory', (t) => {
     t.is(inspect(manager), `MemManager { identifier: ${manager.identifier}, freed: true }`)
     t.is(live().liveBlocks, before)
   }
+})
+
+test('require and import give the same objects', async (t) => {
+  const source = `
+    const required = require('cmalloc/mem-manager')
+    import('cmalloc/mem-manager').then((imported) => console.log(
+      Object.keys(required).every((key) => imported[key] === required[key]), Object.keys(required).sort().join()))`
+  const { stdout, stderr } = await runSource(source)
+  t.is(stderr, '')
+  t.is(stdout.trim(), 'true MemManager,arrayBufferAllocator,registerAllocator')
 })
 
 test('the size of an element is 1 if omitted, and cmalloc is the allocator', (t) => {
@@ -317,7 +327,7 @@ test('an allocator that refuses to free keeps its memory managed', (t) => {
 test('a buffer that was freed behind its back ends the manager at its next free', (t) => {
   const buffers: AllocatedBuffer[] = []
   const allocator: Allocator = {
-    ...(cmalloc as Allocator),
+    ...cmalloc,
     malloc: (...args) => (buffers[buffers.length] = cmalloc.malloc(...args)),
   }
   const manager = new MemManager(8, 1, { allocator })
@@ -458,6 +468,45 @@ test('consume may grow a block beside which another one is managed', (t) => {
   t.is(manager.bufferSize, 4096)
   manager.free()
   neighbour.free()
+})
+
+test('what a program makes of the language does not mislead managers', async (t) => {
+  const { stdout, stderr } = await runSource(
+    `const { MemManager } = require('cmalloc/mem-manager')
+     const { writeSync } = require('fs')
+     const junk = () => { throw new Error('tampered') }
+     const methods = [[Map, 'get', 'set', 'delete', 'forEach'], [WeakMap, 'set', 'delete'], [Array, 'push', 'pop', 'map'],
+       [FinalizationRegistry, 'register', 'unregister'], [ArrayBuffer, 'transfer'], [Buffer, 'fill']]
+     for (const [Class, ...names] of methods) for (const name of names) Class.prototype[name] = junk
+     for (const name of ['Map', 'ArrayBuffer', 'Uint8Array', 'structuredClone']) globalThis[name] = junk
+     const Bytes = Buffer.from('').constructor.__proto__
+     Array.prototype[Symbol.iterator] = junk
+     function use(allocator) {
+       let said = ''
+       const options = { allocator, init: 'AB', delayedGc: true, deathStub: () => (said += 'end ') }
+       const manager = new MemManager(4, 2, options)
+       const view = manager.createView(Bytes, { name: 'bytes' })
+       said += manager.extractBufferRegion(7)[0] + ' ' + (manager.getView('bytes') === view) + ' '
+       said += MemManager.delayedGcObjects().length + ' ' + manager.deleteView('bytes') + ' '
+       manager.free()
+       writeSync(1, said + view.length + ';')
+     }
+     use('CMalloc')
+     use('ArrayBuffer')`,
+  )
+  t.deepEqual([stdout, stderr], ['66 true 1 true end 0;66 true 1 true end 0;', ''])
+})
+
+test('managers work in the debug mode', async (t) => {
+  const { stdout, stderr } = await runSource(
+    `const { MemManager } = require('cmalloc/mem-manager')
+     const manager = new MemManager(20, 1, { init: 'A', deathStub: () => console.log('end') })
+     console.log(Buffer.from(manager.extractBufferRegion(15)).toString())
+     manager.createView(Uint8Array)
+     manager.free()`,
+    { env: { CMALLOC_DEBUG: '1' } },
+  )
+  t.deepEqual([stdout, stderr], ['AAAAA\nend\n', ''])
 })
 
 test('consume wants an allocator that can, a source and no init', (t) => {

@@ -12,8 +12,8 @@ const allocators = new Map<string, Allocator>()
 /** What every allocator must have. */
 const FUNCTIONS = ['malloc', 'free', 'getBufferAddress'] as const
 
-mapSet(allocators, 'CMalloc', freeze({ malloc, free, getBufferAddress, consume }) as Allocator)
-mapSet(allocators, 'ArrayBuffer', arrayBufferAllocator as Allocator)
+mapSet(allocators, 'CMalloc', freeze({ malloc, free, getBufferAddress, consume }))
+mapSet(allocators, 'ArrayBuffer', arrayBufferAllocator)
 
 /**
  * Gives an allocator a name, by which a `MemManager` can be told to use it. `'CMalloc'`, cmalloc itself, and

@@ -99,9 +99,9 @@ export const arrayBufferAllocator: Allocator<PlainBuffer> = freeze({ malloc, fre
 function malloc(count: number, size: number = 1, init?: Init): PlainBuffer {
   const byteLength = blockLength(count, size)
   const checked = checkOptionalInit(init, byteLength)
-  const buffer = allocate(byteLength)
-  if (checked !== UNINIT && checked !== 0) bufferFill(bufferFrom(buffer, 0, byteLength), checked)
-  return create(new Bytes(buffer))
+  const bytes = allocate(byteLength)
+  if (checked !== UNINIT && checked !== 0) bufferFill(bufferFrom(typedArray.bufferOf(bytes), 0, byteLength), checked)
+  return create(bytes)
 }
 
 function free(buffer: PlainBuffer): void {
@@ -118,7 +118,7 @@ function checkBuffer(buffer: unknown): PlainBuffer {
 }
 
 /** The runtime's own error says neither how much was asked for, nor that it was memory that was missing. */
-function allocate(byteLength: number): ArrayBuffer {
+function allocate(byteLength: number): Uint8Array<ArrayBuffer> {
   if (byteLength >= LARGE) {
     const { availableBytes } = stats()
     if (availableBytes !== null && byteLength > availableBytes) {
@@ -126,7 +126,7 @@ function allocate(byteLength: number): ArrayBuffer {
     }
   }
   try {
-    return new PlainArrayBuffer(byteLength)
+    return new Bytes(new PlainArrayBuffer(byteLength))
   } catch {
     throw outOfMemory(byteLength, 'the runtime makes no ArrayBuffer of that length')
   }

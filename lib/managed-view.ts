@@ -64,7 +64,8 @@ export function makeView<T extends ArrayBufferView>(
   dims: readonly number[],
   bytes: Uint8Array,
 ): ManagedView<T> {
-  const [buffer, start] = [typedArray.bufferOf(bytes) as ArrayBuffer, typedArray.byteOffsetOf(bytes)]
+  const buffer = typedArray.bufferOf(bytes) as ArrayBuffer
+  const start = typedArray.byteOffsetOf(bytes)
   if (start % elementSize !== 0) {
     throw outOfRange(`The memory's place in its ArrayBuffer`, `a multiple of ${elementSize} for this type`, start)
   }

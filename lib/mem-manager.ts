@@ -25,6 +25,7 @@ import {
   mapGet,
   mapSet,
   min,
+  PlainMap,
   typedArray,
   weakMapDelete,
   weakMapSet,
@@ -239,7 +240,7 @@ export class MemManager implements Disposable {
     const view = makeView(type, elementSize, shape, this.#bytes('create a view'))
     // Not before: what is the program's own has run until here.
     this.#use('create a view')
-    this.#views ??= new Map()
+    this.#views ??= new PlainMap()
     if (mapGet(this.#views, name) !== undefined) {
       throw invalidValue(`There is a view '${name}' already. Delete it first, or choose another options.name`)
     }

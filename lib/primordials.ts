@@ -62,6 +62,7 @@ export const { isArray } = Array
 /** The classes, which a program may replace as well. */
 export const Bytes = Uint8Array
 export const PlainArrayBuffer = ArrayBuffer
+export const PlainMap = Map
 
 const { transfer } = ArrayBuffer.prototype as { transfer?: (this: ArrayBuffer, byteLength: number) => ArrayBuffer }
 const { structuredClone: clone } = globalThis
