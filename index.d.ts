@@ -24,6 +24,36 @@ export interface HotPair {
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
 /**
+ * Ranges of addresses, of which no two overlap. Each has an owner, which is a number, and a buffer, which it does not
+ * keep alive: as soon as that is collected, the range is as if it were not there.
+ *
+ * No finalizer is needed for that, which would wait for the event loop: a range that has lost its buffer is dropped as
+ * it is met, or when there are half as many again as after the last look through all of them.
+ */
+export declare class AddressRanges {
+  /** No ranges. */
+  constructor()
+  /**
+   * Adds the `byteLength` addresses from `address`, if they overlap no other range. Returns whether they did not.
+   *
+   * Throws `ERR_OUT_OF_RANGE` if they do not fit into 64 bits.
+   */
+  insert(address: bigint, byteLength: number, owner: number, buffer: object): boolean
+  /**
+   * A range that has addresses in common with the `byteLength` ones from `address`.
+   *
+   * Throws `ERR_OUT_OF_RANGE` if they do not fit into 64 bits.
+   */
+  overlapping(address: bigint, byteLength: number): AddressRange | null
+  /** The buffer of the range that begins at `address`; null if it was collected, or if there is no such range. */
+  buffer(address: bigint): object | null
+  /** How many ranges there are, with those whose buffer was collected and that were not met since. */
+  get size(): number
+  /** Takes the range out that begins at `address`, if it is `owner`'s. Returns whether it was. */
+  remove(address: bigint, owner: number): boolean
+}
+
+/**
  * Blocks that are handed out again, resident as they are: see `Slot.allocateFrom`.
  *
  * `Pool` of `cmalloc/pool` is what to use; it is built on this.
@@ -188,6 +218,12 @@ export declare class Slot {
    */
   write(bytes: Uint8Array): void
   /**
+   * Copies as many bytes as `into` has room for out of the block, from `start` on. Makes no `ArrayBuffer` over it.
+   *
+   * Throws `ERR_CMALLOC_FREED`, and `ERR_OUT_OF_RANGE` if the block has not that many.
+   */
+  read(into: Uint8Array, start: number): void
+  /**
    * Copies the bytes from `start` to `end` of another slot's block to the beginning of this one's.
    *
    * Throws as `write` does.
@@ -212,6 +248,23 @@ export declare class Slot {
    * -1 if the slot has none left, after 2^27 blocks.
    */
   get key(): number
+}
+
+/**
+ * The address of an `ArrayBuffer`'s bytes: only a number, which keeps nothing alive. 0n if it is detached.
+ *
+ * Throws `ERR_INVALID_ARG_TYPE`.
+ */
+export declare function addressOfArrayBuffer(buffer: ArrayBuffer): bigint
+
+/** A range of addresses, and whose it is. */
+export interface AddressRange {
+  /** Its first address. */
+  address: bigint
+  /** How many addresses there are. */
+  byteLength: number
+  /** The number of its owner. */
+  owner: number
 }
 
 /**
@@ -328,3 +381,13 @@ export interface ThreadStats {
   /** Blocks whose handle was garbage-collected. */
   collectedFrees: number
 }
+
+/**
+ * How many bytes the block of C's allocator at an address holds, at least what was asked for it. 0 where the system
+ * does not tell, and if there can be no block.
+ *
+ * Unsafe: `address` must be a live block of this process's C allocator.
+ *
+ * Throws `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE` for an address that `malloc` cannot have returned.
+ */
+export declare function usableSize(address: bigint): number

@@ -835,9 +835,11 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.AddressRanges = nativeBinding.AddressRanges
 module.exports.BlockPool = nativeBinding.BlockPool
 module.exports.GrowingBlock = nativeBinding.GrowingBlock
 module.exports.Slot = nativeBinding.Slot
+module.exports.addressOfArrayBuffer = nativeBinding.addressOfArrayBuffer
 module.exports.beginConsume = nativeBinding.beginConsume
 module.exports.debugMode = nativeBinding.debugMode
 module.exports.endConsume = nativeBinding.endConsume
@@ -849,3 +851,4 @@ module.exports.reportAtExit = nativeBinding.reportAtExit
 module.exports.setMemoryLimit = nativeBinding.setMemoryLimit
 module.exports.stats = nativeBinding.stats
 module.exports.takeHotPair = nativeBinding.takeHotPair
+module.exports.usableSize = nativeBinding.usableSize

@@ -41,9 +41,10 @@ export function outOfRange(name: string, range: string, value: unknown): Error {
 }
 
 export function illegalConstructor(
-  how: string = 'A NativeBuffer is made by malloc(), consume() or NativeBuffer.from()',
+  what = 'A NativeBuffer',
+  makers = 'malloc(), consume() or NativeBuffer.from()',
 ): Error {
-  return create(TypeError, 'ERR_ILLEGAL_CONSTRUCTOR', `${how}, not by its constructor`)
+  return create(TypeError, 'ERR_ILLEGAL_CONSTRUCTOR', `${what} is made by ${makers}, not by its constructor`)
 }
 
 /** The use of something that is gone; `what` says what, and how it can have come to that. */
@@ -52,6 +53,39 @@ export function freed(
   what: string = 'the block of this NativeBuffer is gone. It was freed, released or consumed before',
 ): Error {
   return create(Error, 'ERR_CMALLOC_FREED', `Cannot ${operation}: ${what}`)
+}
+
+/** The same for what has no other end than to be freed. */
+export function freedBefore(operation: string, what: string): Error {
+  return create(Error, 'ERR_CMALLOC_FREED', `Cannot ${operation}: the memory of this ${what} was freed before`)
+}
+
+/** An `ArrayBuffer` whose bytes somebody moved away. */
+export function escaped(operation: string): Error {
+  return create(
+    Error,
+    'ERR_CMALLOC_ESCAPED',
+    `Cannot ${operation}: the ArrayBuffer was transferred or detached, so that its bytes are elsewhere`,
+  )
+}
+
+/** Memory that the runtime refused, or that the machine has not. */
+export function outOfMemory(byteLength: number, reason: string): Error {
+  return create(
+    RangeError,
+    'ERR_CMALLOC_OUT_OF_MEMORY',
+    `Cannot allocate ${byteLength} bytes: ${reason}. Ask for less, or free other buffers first`,
+  )
+}
+
+/** Memory that is managed already. `range` and `managed` are descriptions of addresses. */
+export function alreadyManaged(range: string, managed: string, identifier: number): Error {
+  return create(
+    Error,
+    'ERR_CMALLOC_ALREADY_OWNED',
+    `Cannot manage ${range}: they overlap ${managed}, which the MemManager with the identifier ${identifier} has. ` +
+      'Free that one first',
+  )
 }
 
 export function pinned(

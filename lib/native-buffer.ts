@@ -42,6 +42,12 @@ let addressOf: (buffer: NativeBuffer) => bigint
 /** Frees a handle's block, likewise. */
 let freeHandle: (buffer: NativeBuffer) => void
 
+/** The address of a handle's block, likewise; `undefined` if the block is gone. */
+export let addressIfLive: (buffer: NativeBuffer) => bigint | undefined
+
+/** A copy of a part of a handle's block. It makes no `ArrayBuffer` over the block, which may then be swept. */
+export let copyOut: (buffer: NativeBuffer, start: number, byteLength: number) => Uint8Array<ArrayBuffer>
+
 /** Leaves the block of a handle to whoever has the ticket. Returns its length. */
 export let handOverCell: (source: NativeBuffer, ticket: string) => number
 
@@ -74,6 +80,13 @@ export class NativeBuffer implements Disposable {
     addressOf = (buffer) => {
       const cell = buffer.#use('get the address')
       return cell.address >= 0 ? BigInt(cell.address) : cell.slot.address
+    }
+    addressIfLive = (buffer) => (buffer.#cell === undefined ? undefined : addressOf(buffer))
+    copyOut = (buffer, start, byteLength) => {
+      const { slot } = buffer.#use('copy')
+      const copy = new Bytes(byteLength)
+      slot.read(copy, start)
+      return copy
     }
     const freeFast = (buffer: NativeBuffer): void => {
       giveBack(buffer.#useAlone('free'))

@@ -4,6 +4,8 @@ import { isMainThread } from 'node:worker_threads'
 import * as native from '../index.js'
 
 export const {
+  addressOfArrayBuffer,
+  AddressRanges,
   beginConsume,
   BlockPool,
   debugMode,
@@ -15,8 +17,9 @@ export const {
   setMemoryLimit,
   Slot,
   stats,
+  usableSize,
 } = native
-export type { ProcessStats, ThreadStats } from '../index.js'
+export type { AddressRange, ProcessStats, ThreadStats } from '../index.js'
 export type BlockPool = native.BlockPool
 export type GrowingBlock = native.GrowingBlock
 export type Slot = native.Slot

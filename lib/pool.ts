@@ -8,7 +8,7 @@
 
 import type { Allocator } from './allocator.js'
 import { invalidType, invalidValue, outOfRange } from './errors.js'
-import { watchIdle } from './idle.js'
+import { watchIdle } from './pool/idle.js'
 import { checkOptionalInit, type Init } from './init.js'
 import { createHandle, free, getBufferAddress, type NativeBuffer } from './native-buffer.js'
 import { BlockPool } from './native.js'

@@ -63,20 +63,51 @@ export const bufferFrom: {
 
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView
 
+/** Fills a buffer with the bytes of a pattern, over and over, or with one byte. */
+export const bufferFill: (buffer: Buffer, pattern: Uint8Array | number) => Buffer = uncurry(Buffer.prototype.fill)
+
 export const { isInteger, isSafeInteger } = Number
 export const { ceil, floor, max, min } = Math
-export const { assign } = Object
+export const { assign, defineProperty, freeze } = Object
 export const { isArray } = Array
 
-/** The class, which a program may replace as well. */
+/** The classes, which a program may replace as well. */
 export const Bytes = Uint8Array
+export const PlainArrayBuffer = ArrayBuffer
+export const PlainMap = Map
 
-const { get, set, delete: remove } = Map.prototype
+const { transfer } = ArrayBuffer.prototype as { transfer?: (this: ArrayBuffer, byteLength: number) => ArrayBuffer }
+const { structuredClone: clone } = globalThis
+
+/** Takes an `ArrayBuffer`'s bytes away from it and from its views. Throws if it cannot be detached. */
+export const detach: (buffer: ArrayBuffer) => void =
+  transfer === undefined
+    ? (buffer) => void clone(buffer, { transfer: [buffer] })
+    : (buffer) => void apply(transfer, buffer, [0])
+
+const { get, set, delete: remove, forEach } = Map.prototype
 
 /** The methods of a map, as functions of the map. */
 export const mapGet: <K, V>(map: Map<K, V>, key: K) => V | undefined = uncurry(get)
 export const mapSet: <K, V>(map: Map<K, V>, key: K, value: V) => Map<K, V> = uncurry(set)
 export const mapDelete: <K, V>(map: Map<K, V>, key: K) => boolean = uncurry(remove)
+export const mapForEach: <K, V>(map: Map<K, V>, visit: (value: V, key: K) => void) => void = uncurry(forEach)
+
+/** The methods of a weak map, likewise. */
+export const weakMapSet: <K extends WeakKey, V>(map: WeakMap<K, V>, key: K, value: V) => WeakMap<K, V> = uncurry(
+  WeakMap.prototype.set,
+)
+export const weakMapDelete: <K extends WeakKey, V>(map: WeakMap<K, V>, key: K) => boolean = uncurry(
+  WeakMap.prototype.delete,
+)
+
+/** The methods of a finalization registry, likewise. */
+export const watch: <T>(registry: FinalizationRegistry<T>, target: WeakKey, held: T, token: WeakKey) => void = uncurry(
+  FinalizationRegistry.prototype.register,
+)
+export const unwatch: <T>(registry: FinalizationRegistry<T>, token: WeakKey) => boolean = uncurry(
+  FinalizationRegistry.prototype.unregister,
+)
 
 export const { clearInterval, setInterval } = timers
 export type Timer = ReturnType<typeof setInterval>

@@ -50,6 +50,9 @@ pub mod fault;
 mod fault;
 mod fill;
 mod growing;
+#[cfg(any(feature = "napi", test))]
+#[cfg_attr(test, allow(dead_code, reason = "only the binding uses all of it"))]
+mod intervals;
 #[cfg(feature = "napi")]
 #[cfg_attr(test, allow(dead_code, reason = "what JavaScript calls is not registered in a test build"))]
 mod napi;

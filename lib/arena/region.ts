@@ -47,7 +47,7 @@ export class Region {
 
   /** @internal */
   private constructor(key: symbol, chunk: Chunk, scope: Scope, start: number, byteLength: number) {
-    if (key !== KEY) throw illegalConstructor('A Region is made by the malloc() of an Arena')
+    if (key !== KEY) throw illegalConstructor('A Region', 'the malloc() of an Arena')
     this.#chunk = chunk
     this.#scope = scope
     this.#generation = scope.generation

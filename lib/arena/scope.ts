@@ -35,7 +35,7 @@ export class Mark implements Disposable {
 
   /** @internal */
   private constructor(key: symbol, scope: Scope, rewind: (mark: Mark) => void) {
-    if (key !== KEY) throw illegalConstructor('A Mark is made by the mark() of an Arena')
+    if (key !== KEY) throw illegalConstructor('A Mark', 'the mark() of an Arena')
     this.#scope = scope
     this.#rewind = rewind
   }

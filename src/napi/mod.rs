@@ -19,6 +19,7 @@ mod hot;
 mod lifecycle;
 mod ownership;
 mod pool;
+mod ranges;
 mod slot;
 mod stats;
 mod stores;

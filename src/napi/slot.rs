@@ -211,6 +211,20 @@ impl Slot {
         })
     }
 
+    /// Copies as many bytes as `into` has room for out of the block, from `start` on. Makes no `ArrayBuffer` over it.
+    ///
+    /// Throws `ERR_CMALLOC_FREED`, and `ERR_OUT_OF_RANGE` if the block has not that many.
+    #[napi]
+    pub fn read(&self, env: Env, #[napi(ts_arg_type = "Uint8Array")] into: Bytes, start: f64) -> napi::Result<()> {
+        self.run(env, |_, _| {
+            let (block, start, len) = self.part(start, start + into.len as f64)?;
+            // SAFETY: `part` checked the bounds; `into` is a view that JavaScript keeps alive during the call, perhaps
+            // one over this block.
+            unsafe { ptr::copy(block.as_ptr().add(start), into.start, len) };
+            Ok(())
+        })
+    }
+
     /// Copies the bytes from `start` to `end` of another slot's block to the beginning of this one's.
     ///
     /// Throws as `write` does.
@@ -306,7 +320,7 @@ impl Slot {
 /// A pointer, as they may be those of the very block that is written to: given a `&[u8]` the compiler
 /// may assume that they are not, and turn a copy that minds the overlap into one that does not.
 pub struct Bytes {
-    start: *const u8,
+    start: *mut u8,
     len: usize,
 }
 
@@ -323,9 +337,9 @@ impl Bytes {
 
 impl FromNapiValue for Bytes {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Self> {
-        // SAFETY: passed on from the caller. Nothing is written as long as the slice is there.
-        let bytes = unsafe { <&[u8]>::from_napi_value(env, value)? };
-        Ok(Self { start: bytes.as_ptr(), len: bytes.len() })
+        // SAFETY: passed on from the caller. Nobody else looks at the bytes as long as the slice is there.
+        let bytes = unsafe { <&mut [u8]>::from_napi_value(env, value)? };
+        Ok(Self { start: bytes.as_mut_ptr(), len: bytes.len() })
     }
 }
 
@@ -405,7 +419,7 @@ pub(crate) fn byte_of(value: f64) -> Outcome<u8> {
 }
 
 /// An address that `malloc` can have returned.
-fn address_of(value: &BigInt) -> Outcome<NonNull<u8>> {
+pub(crate) fn address_of(value: &BigInt) -> Outcome<NonNull<u8>> {
     /// What every allocator aligns its blocks to.
     const ALIGNMENT: usize = 8;
 

@@ -1,0 +1,133 @@
+import type { AllocatedBuffer, Allocator } from '../allocator.js'
+import { escaped, freedBefore, illegalConstructor, invalidType, outOfMemory } from '../errors.js'
+import { checkOptionalInit, UNINIT, type Init } from '../init.js'
+import { addressOfArrayBuffer } from '../native.js'
+import {
+  arrayBufferByteLength,
+  bufferFill,
+  bufferFrom,
+  Bytes,
+  detach,
+  freeze,
+  PlainArrayBuffer,
+  typedArray,
+} from '../primordials.js'
+import { stats } from '../stats.js'
+import { blockLength } from '../validate.js'
+
+/** Only this file has it, so that nobody else makes buffers. */
+const KEY = Symbol('cmalloc')
+
+/** From so many bytes on, the system is asked before whether it has them: that takes some 50 µs. */
+const LARGE = 16 * 2 ** 20
+
+const WHAT = 'PlainBuffer'
+
+let create: (bytes: Uint8Array<ArrayBuffer>) => PlainBuffer
+let isPlainBuffer: (value: unknown) => value is PlainBuffer
+let addressOf: (buffer: PlainBuffer) => bigint
+let end: (buffer: PlainBuffer) => void
+
+/** What {@link arrayBufferAllocator} hands out: an `ArrayBuffer` that has an end. */
+export class PlainBuffer implements AllocatedBuffer {
+  #bytes: Uint8Array<ArrayBuffer> | undefined
+
+  /** @internal */
+  private constructor(key: symbol, bytes: Uint8Array<ArrayBuffer>) {
+    if (key !== KEY) throw illegalConstructor('A PlainBuffer', 'arrayBufferAllocator.malloc()')
+    this.#bytes = bytes
+  }
+
+  static {
+    create = (bytes) => new PlainBuffer(KEY, bytes)
+    isPlainBuffer = (value): value is PlainBuffer => typeof value === 'object' && value !== null && #bytes in value
+    addressOf = (buffer) => addressOfArrayBuffer(typedArray.bufferOf(buffer.#use('get the address')) as ArrayBuffer)
+    end = (buffer) => {
+      const bytes = buffer.#bytes
+      if (bytes === undefined) throw freedBefore('free', WHAT)
+      buffer.#bytes = undefined
+      try {
+        detach(typedArray.bufferOf(bytes) as ArrayBuffer)
+      } catch {
+        // Somebody detached it before, or it was marked as untransferable: the bytes are left to who has them.
+      }
+    }
+  }
+
+  /** The length in bytes; 0 once it is freed. */
+  get byteLength(): number {
+    return this.#bytes === undefined ? 0 : typedArray.byteLengthOf(this.#bytes)
+  }
+
+  /** Whether it was freed. */
+  get freed(): boolean {
+    return this.#bytes === undefined
+  }
+
+  /**
+   * The bytes: the whole of the `ArrayBuffer`.
+   *
+   * @throws `ERR_CMALLOC_FREED`; `ERR_CMALLOC_ESCAPED` if the `ArrayBuffer` was transferred away
+   */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#use('get the bytes')
+  }
+
+  #use(operation: string): Uint8Array<ArrayBuffer> {
+    const bytes = this.#bytes
+    if (bytes === undefined) throw freedBefore(operation, WHAT)
+    if (arrayBufferByteLength(typedArray.bufferOf(bytes)) === 0) throw escaped(operation)
+    return bytes
+  }
+}
+
+/**
+ * Hands out plain `ArrayBuffer`s, by the same rules as cmalloc does. They are not made resident, C code cannot own
+ * them, and they are zeros where no init is given.
+ *
+ * `free` detaches the `ArrayBuffer`: every view of it is empty from then on.
+ *
+ * @example
+ * ```ts
+ * const buffer = arrayBufferAllocator.malloc(10, 1, 'A')
+ * buffer.bytes[0] // 65
+ * arrayBufferAllocator.free(buffer)
+ * ```
+ */
+export const arrayBufferAllocator: Allocator<PlainBuffer> = freeze({ malloc, free, getBufferAddress })
+
+function malloc(count: number, size: number = 1, init?: Init): PlainBuffer {
+  const byteLength = blockLength(count, size)
+  const checked = checkOptionalInit(init, byteLength)
+  const bytes = allocate(byteLength)
+  if (checked !== UNINIT && checked !== 0) bufferFill(bufferFrom(typedArray.bufferOf(bytes), 0, byteLength), checked)
+  return create(bytes)
+}
+
+function free(buffer: PlainBuffer): void {
+  end(checkBuffer(buffer))
+}
+
+function getBufferAddress(buffer: PlainBuffer): bigint {
+  return addressOf(checkBuffer(buffer))
+}
+
+function checkBuffer(buffer: unknown): PlainBuffer {
+  if (!isPlainBuffer(buffer)) throw invalidType('buffer', 'a buffer of arrayBufferAllocator', buffer)
+  return buffer
+}
+
+/** The runtime's own error says neither how much was asked for, nor that it was memory that was missing. */
+function allocate(byteLength: number): Uint8Array<ArrayBuffer> {
+  if (byteLength >= LARGE) {
+    const { availableBytes } = stats()
+    if (availableBytes !== null && byteLength > availableBytes) {
+      throw outOfMemory(byteLength, `the machine or its container has ${availableBytes} left`)
+    }
+  }
+  try {
+    return new Bytes(new PlainArrayBuffer(byteLength))
+  } catch {
+    throw outOfMemory(byteLength, 'the runtime makes no ArrayBuffer of that length')
+  }
+}

@@ -1,0 +1,81 @@
+import type { AllocatedBuffer, Allocator } from '../allocator.js'
+import { assign } from '../primordials.js'
+
+/** What a death stub is told of the manager that ends. */
+export interface Death {
+  /** Where the memory is, for as long as the stub runs. */
+  address: bigint
+  /** The length of the memory in bytes. */
+  bufferSize: number
+  /** The size of an element in bytes. */
+  elementSize: number
+  /** The number of elements. */
+  elementCount: number
+  /** The number of the manager. */
+  identifier: number
+}
+
+/** Is called once, before the memory of its manager goes. What it throws does not keep the memory. */
+export type DeathStub = (death: Death) => void
+
+/** What must still be done for a manager that nobody has any more. */
+export interface LastWill {
+  readonly allocator: Allocator
+  readonly buffer: AllocatedBuffer
+  readonly death: Death
+  /** Until it was called. */
+  stub: DeathStub | undefined
+}
+
+/** What a stub threw, which may be anything. */
+export interface Thrown {
+  readonly error: unknown
+}
+
+/** Calls a death stub, if that was not done before. */
+export function callStub(will: LastWill): Thrown | undefined {
+  const { stub } = will
+  if (stub === undefined) return undefined
+  // Before it is called: it may come back here, or end the process.
+  will.stub = undefined
+  try {
+    stub({ ...will.death })
+    return undefined
+  } catch (error) {
+    return { error }
+  }
+}
+
+/** Calls the stub and frees the buffer where nobody can catch what they throw. */
+export function carryOut(will: LastWill, atExit: boolean): void {
+  const { identifier } = will.death
+  const thrown = callStub(will)
+  if (thrown !== undefined) warnOfStub(identifier, thrown, atExit)
+  try {
+    will.allocator.free(will.buffer)
+  } catch (error) {
+    const message = `The buffer of the MemManager with the identifier ${identifier} could not be freed`
+    warn('CMALLOC_FREE_THREW', message, error, atExit)
+  }
+}
+
+/** Says what a death stub threw. */
+export function warnOfStub(identifier: number, { error }: Thrown, atExit: boolean): void {
+  const message = `The death stub of the MemManager with the identifier ${identifier} threw. Its memory is freed all the same`
+  warn('CMALLOC_DEATH_STUB_THREW', message, error, atExit)
+}
+
+function warn(code: string, message: string, error: unknown, atExit: boolean): void {
+  try {
+    const detail = textOf(error)
+    // emitWarning() waits for the next tick, which does not come any more.
+    if (atExit) process.emit('warning', assign(new Error(message), { name: 'Warning', code, detail }))
+    else process.emitWarning(message, { code, detail })
+  } catch {
+    // A program's own way to warn threw: there is nobody left to tell.
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error && typeof error.stack === 'string' ? error.stack : String(error)
+}
