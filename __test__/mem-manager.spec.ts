@@ -12,7 +12,7 @@ import {
   type MemManagerOptions,
 } from 'cmalloc/mem-manager'
 import * as libc from './support/libc.js'
-
+import { live, MiB } from './support/memory.js'
 import { NODE_VERSIONS, runFixture, runSource } from './support/run.js'
 
 /** The allocators that are there, as an option takes them. */
