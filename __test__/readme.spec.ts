@@ -1,5 +1,5 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import * as cmalloc from 'cmalloc'
 import { codeBlocks, readDocument } from './support/readme.js'
@@ -8,7 +8,9 @@ import { NODE_VERSIONS, ROOT, runFixture } from './support/run.js'
 const readme = readDocument('README.md')
 const contributing = readDocument('CONTRIBUTING.md')
 const { scripts } = JSON.parse(readDocument('package.json')) as { scripts: Record<string, string> }
+const guides = readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)
 const examples = codeBlocks(readme, 'ts')
+const guideExamples = guides.flatMap((guide) => codeBlocks(readDocument(guide), 'ts'))
 
 /** Inside of the tree, so that an example finds cmalloc by its name. */
 const folder = mkdtempSync(join(ROOT, '__test__/.readme-'))
@@ -32,11 +34,15 @@ test('the README has an example in each section of the API', (t) => {
       'Pins, for I/O in flight',
       'Threads',
       'Limits and counts',
+      'Arena, from `cmalloc/arena`',
+      'Pool, from `cmalloc/pool`',
+      'MemManager, from `cmalloc/mem-manager`',
+      'Allocators of your own, and `cmalloc/conformance`',
     ],
   )
 })
 
-for (const [index, { title, source }] of examples.entries()) {
+for (const [index, { title, source }] of [...examples, ...guideExamples].entries()) {
   for (const node of NODE_VERSIONS) {
     test.serial(`the example under "${title}" runs on Node ${node}`, async (t) => {
       const { code, signal, stderr } = await runFixture(write(`${index}-on-${node}.ts`, source), [], {
@@ -57,7 +63,7 @@ test.serial('an example that asserts something false does not pass', async (t) =
 })
 
 test.serial('the examples have no type errors', async (t) => {
-  const files = examples.map(({ source }, index) => write(`typed-${index}.ts`, source))
+  const files = [...examples, ...guideExamples].map(({ source }, index) => write(`typed-${index}.ts`, source))
   t.deepEqual(await typeCheck(files), { code: 0, stdout: '' })
   const wrong = write('wrong.ts', "import { malloc } from 'cmalloc'\nmalloc('1')")
   const { code, stdout } = await typeCheck([wrong])
@@ -111,12 +117,13 @@ test('every npm script is described in CONTRIBUTING.md, and every script that a 
 })
 
 test('every file that a document links to exists', (t) => {
-  for (const document of [readme, contributing, readDocument('CHANGELOG.md')]) linksExist(t, document)
+  for (const name of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', ...guides]) linksExist(t, name)
   t.true(existsSync(resolve(ROOT, 'LICENSE')))
 })
 
-function linksExist(t: ExecutionContext, document: string): void {
-  for (const [, target] of document.matchAll(/\]\(([^)]+)\)/g)) {
-    if (!target!.startsWith('https:')) t.true(existsSync(resolve(ROOT, target!)), target)
+function linksExist(t: ExecutionContext, name: string): void {
+  const place = dirname(resolve(ROOT, name))
+  for (const [, target] of readDocument(name).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
+    if (!target!.startsWith('https:')) t.true(existsSync(resolve(place, target!)), `${name}: ${target}`)
   }
 }
