@@ -1,0 +1,39 @@
+/** What many managers cost, and what becomes of those that a synchronous loop drops. */
+
+import test from 'ava'
+import { linuxTest, MiB } from './support/memory.js'
+import { NODE_VERSIONS, runFixture } from './support/run.js'
+
+for (const node of NODE_VERSIONS) {
+  for (const allocator of ['CMalloc', 'ArrayBuffer']) {
+    test.serial(
+      `a synchronous loop that drops ${allocator} managers does not pile them up, on Node ${node}`,
+      async (t) => {
+        const { stdout, stderr } = await runFixture('mem-manager-loop.js', [allocator, '200', String(64 * MiB)], {
+          node,
+        })
+        t.is(stderr, '')
+        const report = JSON.parse(stdout) as { done: number; error?: object; peak: number }
+        t.deepEqual([report.done, report.error], [200, undefined])
+        t.true(report.peak < 1e9, `${report.peak} bytes were resident`)
+      },
+    )
+  }
+
+  test.serial(`an address that comes again in a synchronous loop is no overlap, on Node ${node}`, async (t) => {
+    const outcome = await runFixture('mem-manager-ends.js', ['addresses that come again'], { node })
+    t.deepEqual(outcome, { code: 0, signal: null, stdout: 'done\n', stderr: '' })
+  })
+}
+
+linuxTest('the next manager beside 100,000 live ones costs at most twice what it costs beside 100', async (t) => {
+  const ratios: number[] = []
+  for (let attempt = 0; attempt < 3 && !ratios.some((ratio) => ratio <= 2); attempt++) {
+    // oxlint-disable-next-line no-await-in-loop -- one measurement at a time
+    const { stdout } = await runFixture('mem-manager-many.js')
+    const { few, many } = JSON.parse(stdout) as { few: number; many: number }
+    t.log(`${few} ns beside few, ${many} ns beside many`)
+    ratios.push(many / few)
+  }
+  t.true(Math.min(...ratios) <= 2, ratios.join())
+})
