@@ -1,7 +1,7 @@
 /** What many managers cost, and what becomes of those that a synchronous loop drops. */
 
 import test from 'ava'
-import { linuxTest, MiB } from './support/memory.js'
+import { MiB } from './support/memory.js'
 import { NODE_VERSIONS, runFixture } from './support/run.js'
 
 for (const node of NODE_VERSIONS) {
@@ -25,15 +25,3 @@ for (const node of NODE_VERSIONS) {
     t.deepEqual(outcome, { code: 0, signal: null, stdout: 'done\n', stderr: '' })
   })
 }
-
-linuxTest('the next manager beside 100,000 live ones costs at most twice what it costs beside 100', async (t) => {
-  const ratios: number[] = []
-  for (let attempt = 0; attempt < 3 && !ratios.some((ratio) => ratio <= 2); attempt++) {
-    // oxlint-disable-next-line no-await-in-loop -- one measurement at a time
-    const { stdout } = await runFixture('mem-manager-many.js')
-    const { few, many } = JSON.parse(stdout) as { few: number; many: number }
-    t.log(`${few} ns beside few, ${many} ns beside many`)
-    ratios.push(many / few)
-  }
-  t.true(Math.min(...ratios) <= 2, ratios.join())
-})

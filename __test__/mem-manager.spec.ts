@@ -615,6 +615,7 @@ const ENDS: Record<string, string> = {
   'a dropped manager': 'a dropped manager tells its death stub once, and is freed then',
   'stub before free': 'a dropped manager tells its death stub before the allocator frees',
   'no stub': 'a dropped manager without a death stub leaves its buffer to the garbage collector',
+  'an allocator of ones own': 'a dropped manager is freed by an allocator that is not of this package',
   'a stub that throws': 'a death stub that throws after a collection is a warning',
   'an allocator that cannot free': 'an allocator that throws after a collection is a warning',
   'a stub that makes managers': 'a death stub may make managers after a collection',

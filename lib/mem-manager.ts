@@ -10,11 +10,11 @@
 import type { AllocatedBuffer, Allocator } from './allocator.js'
 import { findAllocator } from './mem-manager/allocators.js'
 import type { AddressRef } from './consume.js'
-import { callStub, warnOfStub, type DeathStub } from './mem-manager/death.js'
+import { callStub, hasEnded, warnOfStub, type DeathStub } from './mem-manager/death.js'
 import { freedBefore, invalidType, invalidValue, outOfRange } from './errors.js'
 import type { Init } from './init.js'
 import { elementSizeOf, makeView, shapeOf, viewName, type ManagedView, type ViewOptions } from './mem-manager/view.js'
-import { forget, hasEnded, nextIdentifier, note, refuseManaged, type Managed } from './mem-manager/managed.js'
+import { forget, nextIdentifier, note, refuseManaged, type Managed } from './mem-manager/managed.js'
 import { copyOut, isNativeBuffer } from './native-buffer.js'
 import {
   Bytes,
@@ -30,6 +30,7 @@ import {
   weakMapDelete,
   weakMapSet,
 } from './primordials.js'
+import { endByThemselves } from './self-ending.js'
 import { blockLength, index } from './validate.js'
 import type { ViewConstructor } from './view.js'
 
@@ -79,8 +80,8 @@ const managersOfViews = new WeakMap<object, MemManager>()
  * catch what it throws, nor after a collection: that becomes a process warning of the code `CMALLOC_DEATH_STUB_THREW`.
  * A stub that refers to its own manager keeps it alive. The stubs of a thread that is terminated are not called.
  *
- * A manager that has a death stub is freed in a turn of the event loop after its collection. Without one a dropped
- * manager leaves its buffer to the garbage collector, so that a synchronous loop does not pile up memory.
+ * A dropped manager that has a death stub, or an allocator of your own, is freed in a turn of the event loop after its
+ * collection. Any other leaves its buffer to the garbage collector, so that a synchronous loop does not pile up memory.
  *
  * @example
  * ```ts
@@ -121,7 +122,8 @@ export class MemManager implements Disposable {
       elementCount: floor(byteLength / size),
       identifier,
     }
-    const will = deathStub === undefined ? undefined : { allocator, buffer, death, stub: deathStub }
+    const needsNobody = deathStub === undefined && endByThemselves(allocator)
+    const will = needsNobody ? undefined : { allocator, buffer, death, stub: deathStub }
     this.#managed = { identifier, address, byteLength, will, state: 'live', place: -1 }
     this.#allocator = allocator
     this.#elementSize = size

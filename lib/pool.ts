@@ -13,6 +13,7 @@ import { checkOptionalInit, type Init } from './init.js'
 import { createHandle, free, getBufferAddress, type NativeBuffer } from './native-buffer.js'
 import { BlockPool } from './native.js'
 import { isArray, isSafeInteger } from './primordials.js'
+import { noteSelfEnding } from './self-ending.js'
 import { allocateCellFrom } from './slots.js'
 import { blockLength, positiveInteger } from './validate.js'
 
@@ -80,6 +81,7 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
   constructor(options: PoolOptions) {
     const { retainBytes, classes, scrub, idleMilliseconds } = checkOptions(options)
     this.#pool = new BlockPool(retainBytes, classes, scrub)
+    noteSelfEnding(this)
     if (idleMilliseconds !== undefined) this.#watch = watchIdle(this.#pool, idleMilliseconds)
   }
 

@@ -101,6 +101,10 @@ export const weakMapDelete: <K extends WeakKey, V>(map: WeakMap<K, V>, key: K) =
   WeakMap.prototype.delete,
 )
 
+/** The methods of a weak set, likewise. */
+export const weakSetAdd: (set: WeakSet<WeakKey>, value: WeakKey) => WeakSet<WeakKey> = uncurry(WeakSet.prototype.add)
+export const weakSetHas: (set: WeakSet<WeakKey>, value: WeakKey) => boolean = uncurry(WeakSet.prototype.has)
+
 /** The methods of a finalization registry, likewise. */
 export const watch: <T>(registry: FinalizationRegistry<T>, target: WeakKey, held: T, token: WeakKey) => void = uncurry(
   FinalizationRegistry.prototype.register,

@@ -12,6 +12,7 @@ import {
   PlainArrayBuffer,
   typedArray,
 } from '../primordials.js'
+import { noteSelfEnding } from '../self-ending.js'
 import { stats } from '../stats.js'
 import { blockLength } from '../validate.js'
 
@@ -95,6 +96,8 @@ export class PlainBuffer implements AllocatedBuffer {
  * ```
  */
 export const arrayBufferAllocator: Allocator<PlainBuffer> = freeze({ malloc, free, getBufferAddress })
+
+noteSelfEnding(arrayBufferAllocator)
 
 function malloc(count: number, size: number = 1, init?: Init): PlainBuffer {
   const byteLength = blockLength(count, size)

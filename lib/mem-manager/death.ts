@@ -1,5 +1,6 @@
 import type { AllocatedBuffer, Allocator } from '../allocator.js'
-import { assign } from '../primordials.js'
+import { addressIfLive, isNativeBuffer } from '../native-buffer.js'
+import { assign, typedArray } from '../primordials.js'
 
 /** What a death stub is told of the manager that ends. */
 export interface Death {
@@ -46,11 +47,12 @@ export function callStub(will: LastWill): Thrown | undefined {
   }
 }
 
-/** Calls the stub and frees the buffer where nobody can catch what they throw. */
+/** Calls the stub and frees the buffer, unless it is gone, where nobody can catch what they throw. */
 export function carryOut(will: LastWill, atExit: boolean): void {
-  const { identifier } = will.death
+  const { address, identifier } = will.death
   const thrown = callStub(will)
   if (thrown !== undefined) warnOfStub(identifier, thrown, atExit)
+  if (hasEnded(will.buffer, address)) return
   try {
     will.allocator.free(will.buffer)
   } catch (error) {
@@ -78,4 +80,14 @@ function warn(code: string, message: string, error: unknown, atExit: boolean): v
 
 function textOf(error: unknown): string {
   return error instanceof Error && typeof error.stack === 'string' ? error.stack : String(error)
+}
+
+/** Whether a buffer that is still there has no memory any more, or has it elsewhere. */
+export function hasEnded(buffer: AllocatedBuffer, address: bigint): boolean {
+  if (isNativeBuffer(buffer)) return addressIfLive(buffer) !== address
+  try {
+    return (buffer as { freed?: unknown }).freed === true || typedArray.byteLengthOf(buffer.bytes) === 0
+  } catch (error) {
+    return (error as { code?: unknown } | undefined)?.code === 'ERR_CMALLOC_FREED'
+  }
 }

@@ -1,15 +1,14 @@
 /** Everything that managers of this thread have: where it is, and what is to be done as it ends. */
 
 import { threadId } from 'node:worker_threads'
-import { carryOut, type LastWill } from './death.js'
+import { carryOut, hasEnded, type LastWill } from './death.js'
 import { alreadyManaged } from '../errors.js'
-import { addressIfLive, isNativeBuffer } from '../native-buffer.js'
 import { AddressRanges, usableSize } from '../native.js'
-import { min, typedArray, unwatch, watch } from '../primordials.js'
+import { min, unwatch, watch } from '../primordials.js'
 import type { AllocatedBuffer } from '../allocator.js'
 
 /**
- * What is known of a manager's memory. Without a death stub nothing here holds the buffer, nor is anything told of its
+ * What is known of a manager's memory. Without a will nothing here holds the buffer, nor is anything told of its
  * collection: dropped managers cost nothing, also in the middle of a synchronous loop.
  */
 export interface Managed {
@@ -17,7 +16,7 @@ export interface Managed {
   readonly identifier: number
   readonly address: bigint
   readonly byteLength: number
-  /** Of a manager with a death stub. */
+  /** Of a manager of whose end somebody must be told: its death stub, or its allocator. */
   readonly will: LastWill | undefined
   state: 'live' | 'dying' | 'gone'
   /** The place in the list of wills, if there is one. */
@@ -27,7 +26,7 @@ export interface Managed {
 /** Where the buffers are, by the identifiers of their managers. */
 const ranges = new AddressRanges()
 
-/** Those with a death stub, by place: a list, in which adding to many is as cheap as to few. */
+/** Those with a will, by place: a list, in which adding to many is as cheap as to few. */
 const mortal: (Managed | undefined)[] = []
 /** The places that are vacant: a stack of so many. */
 const vacant: number[] = []
@@ -58,7 +57,7 @@ export function note(manager: object, managed: Managed, buffer: AllocatedBuffer)
   if (managed.will !== undefined) expect(manager, managed)
 }
 
-/** Sees to it that a death stub is called. */
+/** Sees to it that a will is carried out. */
 function expect(manager: object, managed: Managed): void {
   managed.place = vacancies > 0 ? vacant[--vacancies]! : mortal.length
   mortal[managed.place] = managed
@@ -107,16 +106,6 @@ function refuseOverlap(address: bigint, byteLength: number): void {
   }
 }
 
-/** Whether a buffer that is still there has no memory any more, or has it elsewhere. */
-export function hasEnded(buffer: AllocatedBuffer, address: bigint): boolean {
-  if (isNativeBuffer(buffer)) return addressIfLive(buffer) !== address
-  try {
-    return (buffer as { freed?: unknown }).freed === true || typedArray.byteLengthOf(buffer.bytes) === 0
-  } catch (error) {
-    return (error as { code?: unknown } | undefined)?.code === 'ERR_CMALLOC_FREED'
-  }
-}
-
 /** Ends what nobody has any more, or will have. */
 function end(managed: Managed, atExit: boolean): void {
   if (managed.state !== 'live') return
@@ -125,7 +114,7 @@ function end(managed: Managed, atExit: boolean): void {
   forget(managed)
 }
 
-/** As the thread or the process ends: calls the death stubs of all managers that are still alive. */
+/** As the thread or the process ends: carries out the wills of all managers that are still alive. */
 function endAll(): void {
   for (let round = 0; round < ROUNDS_AT_EXIT; round++) {
     const alive: Managed[] = []
