@@ -131,8 +131,9 @@ impl Block {
         pool::or_give_up(|| Self::allocate_at_once(len, init))
     }
 
+    /// [`allocate`](Self::allocate) for who has pools give up what they retain if this is refused.
     #[inline]
-    fn allocate_at_once(len: usize, init: Init) -> Result<Self, OutOfMemory> {
+    pub(crate) fn allocate_at_once(len: usize, init: Init) -> Result<Self, OutOfMemory> {
         // From here on the block gives back what it holds, should touching it be refused half-way.
         let block = Self::obtain(len, init)?;
         // SAFETY: the block was just made: it has `len` bytes that nobody else knows of.

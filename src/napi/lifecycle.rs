@@ -45,7 +45,7 @@ impl Environment {
     #[inline]
     pub(crate) fn allocate(&self, env: sys::napi_env, place: Place<'_>, len: usize, init: Init) -> Outcome<()> {
         Self::must_be_idle(place)?;
-        let block = self.with_last_chance(env, || Block::allocate(len, init.into()))?;
+        let block = self.with_last_chance(env, || Block::allocate_at_once(len, init.into()))?;
         self.admit(env, place, block, |counters| &counters.allocations);
         Ok(())
     }

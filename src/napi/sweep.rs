@@ -132,10 +132,25 @@ impl Environment {
         env: sys::napi_env,
         mut operation: impl FnMut() -> Result<T, OutOfMemory>,
     ) -> Outcome<T> {
-        let mut refusal = match pool::or_give_up(&mut operation) {
-            Ok(value) => return Ok(value),
-            Err(refusal) => refusal,
-        };
+        match operation() {
+            Ok(value) => Ok(value),
+            Err(refusal) => self.try_again(env, refusal, operation),
+        }
+    }
+
+    #[cold]
+    fn try_again<T>(
+        &self,
+        env: sys::napi_env,
+        mut refusal: OutOfMemory,
+        mut operation: impl FnMut() -> Result<T, OutOfMemory>,
+    ) -> Outcome<T> {
+        if pool::give_up() {
+            match operation() {
+                Ok(value) => return Ok(value),
+                Err(again) => refusal = again,
+            }
+        }
         for _ in 0..COLLECTIONS {
             if !self.could_help(&refusal) {
                 break;
