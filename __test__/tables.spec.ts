@@ -13,7 +13,10 @@ import {
   takeOver,
   type Init,
 } from 'cmalloc'
+import { Arena, Mark, Region } from 'cmalloc/arena'
+import { arrayBufferAllocator, MemManager } from 'cmalloc/mem-manager'
 import { Slot } from 'cmalloc/native'
+import { Pool } from 'cmalloc/pool'
 import * as libc from './support/libc.js'
 import { linuxTest } from './support/memory.js'
 import { readDocument, table } from './support/readme.js'
@@ -778,7 +781,7 @@ specify(
       },
     },
     {
-      cells: ['`ERR_ILLEGAL_CONSTRUCTOR`', '`TypeError`', '`new NativeBuffer()`.'],
+      cells: ['`ERR_ILLEGAL_CONSTRUCTOR`', '`TypeError`', '`new NativeBuffer()`, `new Region()`, `new Mark()`.'],
       cases: {
         'the message says what makes one': (t) => {
           const Class = NativeBuffer as unknown as new (...args: unknown[]) => NativeBuffer
@@ -790,6 +793,15 @@ specify(
           for (const args of [[], [8], [Symbol('cmalloc'), {}, 8]]) {
             refused(t, () => new Class(...args), says)
             refused(t, () => new Sub(...args), says)
+          }
+        },
+        'those of an arena': (t) => {
+          for (const Class of [Region, Mark] as unknown as (new () => unknown)[]) {
+            refused(
+              t,
+              () => new Class(),
+              refusal(TypeError, 'ERR_ILLEGAL_CONSTRUCTOR')(/is made by the .* of an Arena,/),
+            )
           }
         },
       },
@@ -841,7 +853,7 @@ specify(
       cells: [
         '`ERR_CMALLOC_FREED`',
         '`Error`',
-        'Use of a handle whose block is gone, a second `free` too. `freed`, `byteLength`, `[Symbol.dispose]` and `util.inspect` never throw.',
+        'Use of a handle whose block is gone, a second `free` too; of a region, an arena, a pool or a `MemManager` that is gone. `freed`, `byteLength`, `[Symbol.dispose]` and `util.inspect` never throw.',
       ],
       cases: {
         'however it went': (t) => {
@@ -873,6 +885,19 @@ specify(
             t.notThrows(() => handle[Symbol.dispose](), end)
           }
         },
+        'of what is built on blocks': (t) => {
+          const [arena, pool] = [new Arena(), new Pool({ retainBytes: 100 })]
+          const [region, manager] = [arena.malloc(8), new MemManager(8)]
+          for (const gone of [arena, pool, manager]) gone[Symbol.dispose]()
+          for (const [call, says] of [
+            [() => region.bytes, /this region is gone/],
+            [() => arena.malloc(8), /this arena was disposed/],
+            [() => pool.malloc(8), /pool was disposed/],
+            [() => manager.buffer, /memory of this MemManager was freed/],
+          ] as const) {
+            refused(t, call, freed(says))
+          }
+        },
       },
     },
     {
@@ -887,7 +912,7 @@ specify(
       cells: [
         '`ERR_CMALLOC_PINNED`',
         '`Error`',
-        '`free`, `resize`, `release`, `consume` or `handOver` of a handle that a pin holds.',
+        '`free`, `resize`, `release`, `consume` or `handOver` of a handle that a pin holds; `free`, `reset` or `rewind` of an arena of whose regions a pin holds one.',
       ],
       cases: {
         'each of them, until the last pin goes': (t) => {
@@ -909,6 +934,15 @@ specify(
           }
           t.is(handle.view(Buffer, 0, 4).toString(), 'mine')
           handle.resize(128)
+        },
+        'that of a region': (t) => {
+          using arena = new Arena()
+          const [mark, region] = [arena.mark(), arena.malloc(8)]
+          using held = region.pin()
+          t.truthy(held)
+          for (const call of [() => arena.free(region), () => arena.reset(), () => arena.rewind(mark)]) {
+            refused(t, call, refusal(Error, 'ERR_CMALLOC_PINNED')(/a region of this arena is pinned/))
+          }
         },
       },
     },
@@ -933,7 +967,7 @@ specify(
       cells: [
         '`ERR_CMALLOC_ALREADY_OWNED`',
         '`Error`',
-        '`consume` of an address inside a block that a handle of any thread owns.',
+        '`consume` of an address inside a block that a handle of any thread owns, or a pool retains; a `MemManager` of memory that another one of its thread has.',
       ],
       cases: {
         'its beginning and its inside': (t) => {
@@ -947,6 +981,19 @@ specify(
             t.is(source.address, handle.address + offset)
           }
           t.is(handle.view(Buffer, 0, 4).toString(), 'mine')
+        },
+        'what a pool retains': (t) => {
+          using pool = new Pool({ retainBytes: 10_000 })
+          const handle = pool.malloc(4096)
+          const source = { address: handle.address }
+          handle.free()
+          refused(t, () => consume(source, 64), alreadyOwned(/lies in a block/))
+        },
+        'what a manager has': (t) => {
+          using manager = new MemManager(100)
+          const careless = { ...arrayBufferAllocator, getBufferAddress: () => manager.buffer + 8n }
+          const call = () => new MemManager(8, 1, { allocator: careless })
+          refused(t, call, alreadyOwned(/^Cannot manage the 8 bytes from .* which the MemManager with the identifier/))
         },
         'of another thread': async (t) => {
           const { code, stderr } = await runSource(`
