@@ -16,6 +16,7 @@ interface Live {
 export class ArenaModel {
   /** Made as it is needed: there is none in most sequences. */
   #arena: Arena | undefined
+  #arenaOfManagers: Arena | undefined
   regions: Live[] = []
   marks: Mark[] = []
   /** Marks that were rewound past. */
@@ -24,6 +25,11 @@ export class ArenaModel {
 
   get arena(): Arena {
     return (this.#arena ??= new Arena({ chunkBytes: CHUNK }))
+  }
+
+  /** Another one, which is never reset: managers do not expect that. */
+  get arenaOfManagers(): Arena {
+    return (this.#arenaOfManagers ??= new Arena({ chunkBytes: CHUNK }))
   }
 
   adopt(region: Region, contents: Uint8Array | undefined): void {
@@ -52,6 +58,8 @@ export class ArenaModel {
   }
 
   finish(free: boolean): void {
-    if (free) this.#arena?.[Symbol.dispose]()
+    if (!free) return
+    this.#arena?.[Symbol.dispose]()
+    this.#arenaOfManagers?.[Symbol.dispose]()
   }
 }

@@ -3,10 +3,19 @@ import { ARENA_KINDS } from './steps/arenas.js'
 import { BLOCK_KINDS } from './steps/blocks.js'
 import { CONTENT_KINDS } from './steps/contents.js'
 import { ESCAPE_KINDS } from './steps/escapes.js'
+import { MANAGER_KINDS } from './steps/managers.js'
 import { OWNER_KINDS } from './steps/owners.js'
 import { POOL_KINDS } from './steps/pools.js'
 import { MEMORY_LIMIT, World } from './world.js'
 
-const KINDS = [...BLOCK_KINDS, ...CONTENT_KINDS, ...OWNER_KINDS, ...ESCAPE_KINDS, ...ARENA_KINDS, ...POOL_KINDS]
+const KINDS = [
+  ...BLOCK_KINDS,
+  ...CONTENT_KINDS,
+  ...OWNER_KINDS,
+  ...ESCAPE_KINDS,
+  ...ARENA_KINDS,
+  ...POOL_KINDS,
+  ...MANAGER_KINDS,
+]
 
 export const suite = defineSuite(MEMORY_LIMIT, 120, KINDS, () => new World())

@@ -1,4 +1,5 @@
 import { takeOver, type NativeBuffer, type Pin, type Ticket } from 'cmalloc'
+import type { MemManager } from 'cmalloc/mem-manager'
 import type { Pool } from 'cmalloc/pool'
 import { ensure } from '../random/ensure.js'
 import * as libc from '../support/libc.js'
@@ -40,6 +41,17 @@ export interface Stray {
   readonly shadow: Shadow
 }
 
+/** A manager, and what is known of it. */
+export interface Manager {
+  readonly handle: MemManager
+  readonly shadow: Shadow
+  /** How often its death stub was called, if it has one. */
+  readonly deaths: { count: number }
+  readonly hasStub: boolean
+  /** Whether its memory is a region, of which views are not told when it ends. */
+  readonly inArena: boolean
+}
+
 /** The state of one sequence: what there is of blocks, and what each must hold. */
 export class World {
   blocks: Block[] = []
@@ -50,6 +62,7 @@ export class World {
   tickets: { ticket: Ticket; shadow: Shadow }[] = []
   /** Blocks that C has: released, or made by its malloc. */
   foreign: { address: bigint; shadow: Shadow }[] = []
+  readonly managers: Manager[] = []
   readonly arena = new ArenaModel()
   readonly pools: Record<'plain' | 'scrubbing', Pool | undefined> = { plain: undefined, scrubbing: undefined }
 
@@ -78,6 +91,10 @@ export class World {
 
   check(): void {
     this.arena.check()
+    for (const { handle, shadow } of this.managers) {
+      ensure(!handle.freed && handle.bufferSize === shadow.length, 'a live manager is freed')
+      ensure(holds(handle.buffer, shadow), 'the bytes of a manager are others')
+    }
     for (const block of this.blocks) checkBlock(block)
     for (const handle of this.dead) ensure(handle.freed && handle.byteLength === 0 && !handle.pinned, 'not freed')
     for (const { buffer, shadow } of this.strays) ensure(shadow.equals(new Uint8Array(buffer)), 'moved bytes changed')
@@ -85,6 +102,7 @@ export class World {
   }
 
   finish(free: boolean): void {
+    if (free) for (const { handle } of this.managers) handle.free()
     this.arena.finish(free)
     for (const pool of Object.values(this.pools)) pool?.[Symbol.dispose]()
     for (const { handle, pins } of this.blocks) {
