@@ -384,7 +384,7 @@ export interface ThreadStats {
 
 /**
  * How many bytes the block of C's allocator at an address holds, at least what was asked for it. 0 where the system
- * does not tell, and if there can be no block.
+ * does not tell.
  *
  * Unsafe: `address` must be a live block of this process's C allocator.
  *

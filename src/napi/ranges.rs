@@ -224,7 +224,7 @@ pub fn address_of_array_buffer(
 }
 
 /// How many bytes the block of C's allocator at an address holds, at least what was asked for it. 0 where the system
-/// does not tell, and if there can be no block.
+/// does not tell.
 ///
 /// Unsafe: `address` must be a live block of this process's C allocator.
 ///
@@ -232,9 +232,6 @@ pub fn address_of_array_buffer(
 #[napi]
 pub fn usable_size(env: Env, address: BigInt) -> napi::Result<f64> {
     let start = address_of(&address).map_err(|failure| failure.thrown(env.raw()))?;
-    if os::doubt(start.as_ptr().addr()).is_some() {
-        return Ok(0.0);
-    }
     // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do more.
     Ok(unsafe { os::usable_size(start) }.map_or(0.0, |held| held as f64))
 }
