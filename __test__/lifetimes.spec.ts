@@ -1,6 +1,6 @@
 import test from 'ava'
 import { malloc, stats } from 'cmalloc'
-import { NODE_VERSIONS, runFixture, type NodeVersion, type Outcome } from './support/run.js'
+import { nameOf, NODE_VERSIONS, runFixture, type NodeVersion, type Outcome } from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 const flags = ['--expose-gc']
@@ -103,3 +103,35 @@ test.serial('to dispose of a handle again is silent', (t) => {
   t.is(stats().explicitFrees - before.explicitFrees, 2)
   t.is(stats().liveBlocks, before.liveBlocks)
 })
+
+/** Without what needs a flag of Node's. */
+const EXITS_ANYWHERE = EXITS.filter((end) => end !== 'after a collection')
+
+for (const node of ['bun', 'deno'] as const) {
+  test.serial(`a process ends cleanly, whatever its blocks are and however it ends, on ${nameOf(node)}`, async (t) => {
+    t.timeout(4 * 60_000)
+    for (const state of EXIT_STATES) {
+      // oxlint-disable-next-line no-await-in-loop -- a few processes at a time
+      const outcomes = await Promise.all(
+        EXITS_ANYWHERE.map((end) => runFixture('lifetime-exit.js', [state, end], { node })),
+      )
+      for (const [index, outcome] of outcomes.entries()) {
+        t.deepEqual(outcome, CLEAN, `${state}, ${EXITS_ANYWHERE[index]}`)
+      }
+    }
+  })
+}
+
+// Deno finalizes nothing as a thread ends, and panics by itself where bytes were moved within one. A thread that loops
+// without an end is not ended there.
+for (const state of ['live', 'viewed', 'escaped and freed']) {
+  for (const end of ['natural', 'exit', 'terminate']) {
+    test.serial(`a thread that ends does no harm: ${state} blocks, end: ${end}, on Deno`, async (t) => {
+      const scenario = [`${state} blocks, end: ${end}`]
+      t.deepEqual(
+        await runFixture('lifetime-workers.js', scenario, { node: 'deno', flags: ['--v8-flags=--expose-gc'] }),
+        CLEAN,
+      )
+    })
+  }
+}

@@ -64,6 +64,9 @@ impl Environment {
             unreported: Cell::new(0),
         });
         ownership::lock().add_table(environment.slots.table());
+        if !deno_cwd.is_null() {
+            environment.free_at_end(env)?;
+        }
         let data = Rc::into_raw(environment).cast_mut().cast::<c_void>();
         // SAFETY: `data` stays valid until `finalize`, which gives the count up that is held here.
         let status = unsafe { sys::napi_set_instance_data(env, data, Some(finalize), ptr::null_mut()) };

@@ -8,6 +8,7 @@
 //! finalizers and, through them, come back.
 
 mod debug;
+mod ending;
 mod environment;
 mod failure;
 #[cfg(feature = "fault-injection")]

@@ -213,6 +213,11 @@ impl Owner {
         &self.table.counters
     }
 
+    /// The numbers of all entries, also of those that no slot has.
+    pub(crate) fn indices(&self) -> std::ops::Range<u32> {
+        0..self.table.entries.load(Ordering::Relaxed)
+    }
+
     /// Takes an entry for a new slot; `None` if there are too many slots.
     pub(crate) fn occupy(&self) -> Option<u32> {
         let reused = self.vacant.borrow_mut().pop();

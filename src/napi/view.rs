@@ -55,6 +55,11 @@ impl Control {
         if runs_javascript(env) {
             self.weaken(env);
         }
+        self.leave()
+    }
+
+    /// [`orphan`](Self::orphan) as the environment ends, without a word to the runtime.
+    fn leave(&self) -> Option<Homed> {
         self.holders.slot_ended(|block| ownership::lock().add_orphan(block.as_ptr().addr(), block.len()))
     }
 
@@ -203,6 +208,11 @@ impl View {
     pub(crate) fn orphan(self, env: sys::napi_env) -> Option<Homed> {
         self.0.orphan(env)
     }
+
+    /// [`orphan`](Self::orphan) as the environment ends, without a word to the runtime.
+    pub(crate) fn leave(self) -> Option<Homed> {
+        self.0.leave()
+    }
 }
 
 fn is_detached(env: sys::napi_env, array_buffer: sys::napi_value) -> Outcome<bool> {
@@ -275,6 +285,10 @@ fn ends_by_itself(env: sys::napi_env) -> bool {
 fn runs_javascript(env: sys::napi_env) -> bool {
     unsafe extern "C" fn nothing(_: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
         ptr::null_mut()
+    }
+    // Deno, which ends that first, would abort the process for what follows.
+    if Environment::of(env).is_err() {
+        return false;
     }
     let mut function = ptr::null_mut();
     let mut this = ptr::null_mut();

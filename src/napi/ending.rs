@@ -1,0 +1,58 @@
+//! The end of an environment where the runtime finalizes no objects then: in Deno.
+//!
+//! Node finalizes every slot as a thread ends, and so its block is freed. Deno does not: what is left is freed from a
+//! cleanup hook, which it calls before anything else ends.
+
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use napi::sys;
+
+use super::environment::Environment;
+use super::failure::{Outcome, check};
+use super::table::{State, add};
+
+impl Environment {
+    /// Frees the blocks that are left as the environment ends.
+    pub(super) fn free_at_end(self: &Rc<Self>, env: sys::napi_env) -> Outcome<()> {
+        let hint = Rc::into_raw(Rc::clone(self)).cast_mut().cast::<c_void>();
+        // SAFETY: the hint stays valid until the hook gives the count up that is held here.
+        check(unsafe { sys::napi_add_env_cleanup_hook(env, Some(environment_ends), hint) }).inspect_err(|_| {
+            // SAFETY: the runtime did not take the count.
+            drop(unsafe { Rc::from_raw(hint.cast::<Self>().cast_const()) });
+        })
+    }
+
+    /// Without a word to the runtime, which takes none any more.
+    fn free_all(&self) {
+        for index in self.slots.indices() {
+            let place = self.slots.place(index);
+            match place.state() {
+                State::Live => drop(self.take(place)),
+                // Where its bytes are by now nobody can tell: its backing store is finalized later, and leaks it.
+                State::Viewed => {
+                    let view = self.views.borrow_mut().remove(&index);
+                    let last = view.and_then(|view| view.leave());
+                    drop(self.unsettle(place));
+                    place.forget();
+                    drop(last);
+                }
+                State::Idle | State::Vacant | State::Changing => continue,
+            }
+            add(&self.slots.counters().collected_frees, 1);
+        }
+    }
+}
+
+unsafe extern "C" fn environment_ends(hint: *mut c_void) {
+    // Nothing here panics; if it did, then not into the runtime.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the count that `free_at_end` left to this hook, which is called once.
+        let environment = unsafe { Rc::from_raw(hint.cast::<Environment>().cast_const()) };
+        // With the process all of it ends by itself.
+        if !environment.stores.ends_with_process.get() {
+            environment.free_all();
+        }
+    }));
+}
