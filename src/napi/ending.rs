@@ -12,6 +12,7 @@ use napi::sys;
 use super::environment::Environment;
 use super::failure::{Outcome, check};
 use super::table::{State, add};
+use super::view::View;
 
 impl Environment {
     /// Frees the blocks that are left as the environment ends.
@@ -33,7 +34,7 @@ impl Environment {
                 // Where its bytes are by now nobody can tell: its backing store is finalized later, and leaks it.
                 State::Viewed => {
                     let view = self.views.borrow_mut().remove(&index);
-                    let last = view.and_then(|view| view.leave());
+                    let last = view.and_then(View::leave);
                     drop(self.unsettle(place));
                     place.forget();
                     drop(last);
