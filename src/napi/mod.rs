@@ -9,6 +9,7 @@
 
 mod debug;
 mod environment;
+mod external;
 mod failure;
 #[cfg(feature = "fault-injection")]
 mod faults;
