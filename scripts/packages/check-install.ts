@@ -11,7 +11,7 @@ import { platform } from '../../lib/platform.js'
 import { RESOLUTIONS, writePrograms } from './consumer.js'
 import { MANAGERS, type Manager } from './managers.js'
 import { serve, type Registry } from './registry.js'
-import { run, succeed } from './run.js'
+import { inTurn, run, succeed } from './run.js'
 import { ROOT, stage, type Package } from './stage.js'
 import { checkContents, checkFetched } from './contents.js'
 import { printPackages, printTable } from './report.js'
@@ -26,8 +26,7 @@ async function main(folder: string): Promise<void> {
   const bin = join(folder, 'bin')
   mkdirSync(bin)
   symlinkSync(process.execPath, join(bin, 'node'))
-  const rows: string[][] = []
-  for (const manager of MANAGERS) rows.push(await check(manager, packages, folder, bin))
+  const rows = await inTurn(MANAGERS, (manager) => check(manager, packages, folder, bin))
   printTable(['installed with', 'seconds', 'fetched', 'require', 'import', 'README', 'types'], rows)
 }
 
@@ -45,7 +44,7 @@ async function check(manager: Manager, packages: Package[], folder: string, bin:
     await node('esm.mjs')
     let types = 'not known to tsc'
     if (!manager.runsPrograms) {
-      for (const resolution of RESOLUTIONS) await compile(`types-${resolution}.json`, project)
+      await inTurn(RESOLUTIONS, (resolution) => compile(`types-${resolution}.json`, project))
       await compile('example.json', project)
       await node('compiled/example.js')
       types = RESOLUTIONS.join(' ')

@@ -34,3 +34,11 @@ export async function succeed(
   }
   return outcome
 }
+
+/** Does something with each, one after the other. */
+export async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  // oxlint-disable-next-line no-await-in-loop -- that is what it is for
+  for (const item of items) results.push(await work(item))
+  return results
+}

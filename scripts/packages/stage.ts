@@ -3,7 +3,7 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
-import { succeed } from './run.js'
+import { inTurn, succeed } from './run.js'
 
 export const ROOT = resolve(__dirname, '../..')
 
@@ -66,11 +66,10 @@ export async function stage(folder: string): Promise<Package[]> {
   await napi('artifacts', '--output-dir', 'artifacts')
   await napi('prepublish', '-t', 'npm', '--no-gh-release', '--skip-optional-publish')
   removeAddons(folder)
-  const packages = [await pack(folder, false)]
-  for (const platform of readdirSync(join(folder, 'npm'))) {
-    packages.push(await pack(join(folder, 'npm', platform), standIns.has(`cmalloc-${platform}`)))
-  }
-  return packages
+  const platforms = await inTurn(readdirSync(join(folder, 'npm')), (platform) =>
+    pack(join(folder, 'npm', platform), standIns.has(`cmalloc-${platform}`)),
+  )
+  return [await pack(folder, false), ...platforms]
 }
 
 /** `napi artifacts` leaves every addon beside the main package too, which would publish it. */
