@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { platform } from '../../lib/platform.js'
-import { RESOLUTIONS, writePrograms } from './consumer.js'
+import { checkEntries, RESOLUTIONS, writePrograms } from './consumer.js'
 import { MANAGERS, type Manager } from './managers.js'
 import { serve, type Registry } from './registry.js'
 import { inTurn, run, succeed } from './run.js'
@@ -22,6 +22,7 @@ const TSC = join(ROOT, 'node_modules/typescript/bin/tsc')
 async function main(folder: string): Promise<void> {
   const packages = await stage(join(folder, 'stage'))
   checkContents(packages, HERE)
+  checkEntries(packages[0]!.manifest.exports ?? {})
   printPackages(packages)
   const bin = join(folder, 'bin')
   mkdirSync(bin)

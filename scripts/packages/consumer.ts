@@ -17,6 +17,17 @@ const ENTRIES = {
 
 const entries = Object.entries(ENTRIES)
 
+/** @throws if the package has entries that no program here uses, or the other way round */
+export function checkEntries(exported: Record<string, unknown>): void {
+  const names = Object.keys(exported)
+    .filter((path) => path !== './package.json')
+    .map((path) => path.replace(/^\./, 'cmalloc'))
+  const used = Object.keys(ENTRIES)
+  if (names.sort().join() !== used.sort().join()) {
+    throw new Error(`The package exports ${names.join(' ')}, and what is used here is ${used.join(' ')}`)
+  }
+}
+
 const COMMONJS = `
 const assert = require('node:assert')
 ${entries.map(([entry, name]) => `assert.equal(typeof require('${entry}').${name}, 'function', '${entry}')`).join('\n')}

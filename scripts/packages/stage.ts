@@ -13,6 +13,7 @@ export interface Manifest {
   scripts?: Record<string, string>
   optionalDependencies?: Record<string, string>
   files: string[]
+  exports?: Record<string, unknown>
 }
 
 export interface Package {
