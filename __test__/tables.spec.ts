@@ -1086,6 +1086,26 @@ specify(
     },
     {
       cells: [
+        '`ERR_CMALLOC_NO_BINDING`',
+        '`Error`',
+        '`import` or `require` of cmalloc where its addon cannot be loaded: there is no package for the platform, or it was not installed. The error of the loader is its `cause`.',
+      ],
+      cases: {
+        'NAPI_RS_NATIVE_LIBRARY_PATH names no addon': async (t) => {
+          const { code, stderr } = await runSource(
+            `
+            const assert = require('node:assert')
+            assert.throws(() => require('cmalloc'), {
+              name: 'Error', code: 'ERR_CMALLOC_NO_BINDING', message: /^cmalloc has no native binding for os .*, cpu .*/,
+            })`,
+            { env: { NAPI_RS_NATIVE_LIBRARY_PATH: '/nowhere' } },
+          )
+          t.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+        },
+      },
+    },
+    {
+      cells: [
         '`ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`',
         '`Error`',
         '`residentBytes` where the operating system does not tell.',

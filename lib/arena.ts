@@ -1,11 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Allocator } from './allocator.js'
-import { cutBack, freeChunks, isWhole, NO_CHUNK, openChunk, roomFor, type Chunk } from './arena/chunk.js'
+import { cutBack, fillChunk, freeChunks, isWhole, NO_CHUNK, openChunk, roomFor, type Chunk } from './arena/chunk.js'
 import { addressOf, endRegion, isRegion, makeRegion, placeOf, type Region } from './arena/region.js'
 import { makeMark, scopeOf, type Mark, type Scope } from './arena/scope.js'
 import { freed, invalidType, invalidValue, outOfRange, pinned } from './errors.js'
-import { fillBytes } from './fill-bytes.js'
 import { checkOptionalInit, UNINIT, type Init } from './init.js'
 import { disposeWhenUnpinned, isPinned } from './pin.js'
 import { isInteger } from './primordials.js'
@@ -108,7 +107,7 @@ export class Arena implements Allocator<Region>, Disposable {
       start = chunk.top + (-(chunk.low + chunk.top) & (align - 1))
     }
     chunk.top = start + byteLength
-    if (checked !== AS_IS) fillBytes(chunk.bytes, checked, start, chunk.top)
+    if (checked !== AS_IS) fillChunk(chunk, checked, start, chunk.top)
     return make(chunk, this.#scope, start, byteLength)
   }
 

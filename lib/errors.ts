@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'ERR_CMALLOC_NO_EXTERNAL_BUFFERS'
   | 'ERR_CMALLOC_BAD_TICKET'
   | 'ERR_CMALLOC_CORRUPTED'
+  | 'ERR_CMALLOC_NO_BINDING'
   | 'ABORT_ERR'
 
 type ErrorClass = new (message: string) => Error
@@ -93,6 +94,13 @@ export function pinned(
   what: string = 'this NativeBuffer is pinned, as C code or I/O may be using its block. Dispose its pins first',
 ): Error {
   return create(Error, 'ERR_CMALLOC_PINNED', `Cannot ${operation}: ${what}`)
+}
+
+/** The addon cannot be loaded. `explanation` says for which platform, and what to do. */
+export function noBinding(explanation: string, cause: unknown): Error {
+  return assign(new Error(`cmalloc has no native binding ${explanation}`, { cause }), {
+    code: 'ERR_CMALLOC_NO_BINDING' satisfies ErrorCode,
+  })
 }
 
 /** What an aborted operation is rejected with: named as the platform's own. */

@@ -8,6 +8,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { AllocatedBuffer, Allocator } from './allocator.js'
+import { copyOfRegion, isRegion } from './arena/region.js'
 import { findAllocator } from './mem-manager/allocators.js'
 import type { AddressRef } from './consume.js'
 import { callStub, hasEnded, warnOfStub, type DeathStub } from './mem-manager/death.js'
@@ -215,6 +216,7 @@ export class MemManager implements Disposable {
     if (from > to) throw outOfRange('start', `at most end, which is ${to}`, from)
     const byteLength = to - from + 1
     if (isNativeBuffer(buffer)) return copyOut(buffer, from, byteLength)
+    if (isRegion(buffer)) return copyOfRegion(buffer, from, byteLength)
     const bytes = this.#bytes('extract a region')
     return new Bytes(new Bytes(typedArray.bufferOf(bytes), typedArray.byteOffsetOf(bytes) + from, byteLength))
   }

@@ -1,7 +1,10 @@
 /** The native binding, and its raw calls: the one place where they are taken. */
 
 import { isMainThread } from 'node:worker_threads'
-import * as native from '../index.js'
+import { loadBinding } from './binding.js'
+import type * as native from '../index.js'
+
+const binding = loadBinding()
 
 export const {
   addressOfArrayBuffer,
@@ -18,13 +21,13 @@ export const {
   Slot,
   stats,
   usableSize,
-} = native
+} = binding
 export type { AddressRange, ProcessStats, ThreadStats } from '../index.js'
 export type BlockPool = native.BlockPool
 export type GrowingBlock = native.GrowingBlock
 export type Slot = native.Slot
 
 /** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */
-export const hotPair: native.HotPair = native.takeHotPair()
+export const hotPair: native.HotPair = binding.takeHotPair()
 
-if (isMainThread) native.endsWithProcess()
+if (isMainThread) binding.endsWithProcess()

@@ -2,9 +2,17 @@
 //!
 //! Only in builds with the feature `fault-injection`; in all others [`strikes`] is `false` at compile
 //! time. Each thread counts for itself.
+//!
+//! Also makes the runtime refuse `ArrayBuffer`s over foreign memory, as Electron does: for the whole process.
 
 #[cfg(feature = "fault-injection")]
 use std::cell::Cell;
+#[cfg(all(feature = "fault-injection", feature = "napi"))]
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether `ArrayBuffer`s over foreign memory are refused.
+#[cfg(all(feature = "fault-injection", feature = "napi"))]
+static EXTERNAL_BUFFERS_REFUSED: AtomicBool = AtomicBool::new(false);
 
 #[cfg(feature = "fault-injection")]
 thread_local! {
@@ -45,5 +53,24 @@ pub(crate) fn strikes() -> bool {
 #[cfg(not(feature = "fault-injection"))]
 #[inline(always)]
 pub(crate) const fn strikes() -> bool {
+    false
+}
+
+/// Refuses `ArrayBuffer`s over foreign memory from now on.
+#[cfg(all(feature = "fault-injection", feature = "napi"))]
+pub(crate) fn refuse_external_buffers() {
+    EXTERNAL_BUFFERS_REFUSED.store(true, Ordering::Relaxed);
+}
+
+/// Whether an `ArrayBuffer` over foreign memory is to be refused.
+#[cfg(all(feature = "fault-injection", feature = "napi"))]
+pub(crate) fn external_buffers_are_refused() -> bool {
+    EXTERNAL_BUFFERS_REFUSED.load(Ordering::Relaxed)
+}
+
+/// Nothing is refused in this build.
+#[cfg(all(not(feature = "fault-injection"), feature = "napi"))]
+#[inline(always)]
+pub(crate) const fn external_buffers_are_refused() -> bool {
     false
 }

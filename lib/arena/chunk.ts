@@ -1,4 +1,6 @@
 import { DEBUG } from '../debug.js'
+import { fillBytes } from '../fill-bytes.js'
+import type { CheckedInit } from '../init.js'
 import { malloc } from '../malloc.js'
 import type { NativeBuffer } from '../native-buffer.js'
 import type { Pinnable } from '../pin.js'
@@ -13,7 +15,10 @@ export interface Chunk {
   readonly address: bigint
   /** The low 32 bits of the address, signed: all that is needed to align. */
   readonly low: number
-  /** The whole of it; empty as soon as a program has transferred its `ArrayBuffer` away. */
+  /**
+   * The whole of it; empty as soon as a program has transferred its `ArrayBuffer` away. {@link NO_VIEW} where the
+   * runtime makes none over it.
+   */
   bytes: Uint8Array<ArrayBuffer>
   /** How much of it is in use. */
   top: number
@@ -25,7 +30,10 @@ const MALLOC_ALIGN = 8
 /** What the debug mode writes over memory that is gone, as it does over freed blocks. */
 const GONE = 0xdf
 
-const { byteLengthOf, fill } = typedArray
+const { byteLengthOf } = typedArray
+
+/** Stands for the bytes of a chunk that JavaScript cannot have a view of. Not empty, as they are there. */
+const NO_VIEW = new Bytes(1)
 
 /** Where nothing fits in. */
 export const NO_CHUNK: Chunk = {
@@ -42,11 +50,21 @@ export const NO_CHUNK: Chunk = {
 export function openChunk(owner: Pinnable, byteLength: number): Chunk {
   const handle = malloc(byteLength)
   try {
-    const { address, bytes } = handle
+    const { address } = handle
+    const bytes = viewIfAny(handle)
     return { owner, handle, byteLength, address, low: Number(address & 0xffff_ffffn) | 0, bytes, top: 0 }
   } catch (error) {
-    // Where there are no external ArrayBuffers.
     handle.free()
+    throw error
+  }
+}
+
+function viewIfAny(handle: NativeBuffer): Uint8Array<ArrayBuffer> {
+  try {
+    return handle.bytes
+  } catch (error) {
+    // Only regions' own `bytes` and `view()` need one.
+    if ((error as { code?: unknown }).code === 'ERR_CMALLOC_NO_EXTERNAL_BUFFERS') return NO_VIEW
     throw error
   }
 }
@@ -63,14 +81,21 @@ export function isWhole(chunk: Chunk): boolean {
 
 /** The bytes; if they were transferred away and are back, then under another `ArrayBuffer`. */
 export function bytesOf(chunk: Chunk): Uint8Array<ArrayBuffer> {
-  // Throws if other JavaScript has them.
+  // Throws if other JavaScript has them, or none can have them.
+  if (chunk.bytes === NO_VIEW) return chunk.handle.bytes
   if (!isWhole(chunk)) chunk.bytes = chunk.handle.bytes
   return chunk.bytes
 }
 
+/** Fills a part of it: without a native call, if there is a view. `init` is not that which leaves it as it is. */
+export function fillChunk(chunk: Chunk, init: CheckedInit, start: number, end: number): void {
+  if (chunk.bytes === NO_VIEW) chunk.handle.fill(init, start, end)
+  else fillBytes(chunk.bytes, init, start, end)
+}
+
 /** Gives up what is behind `top`. */
 export function cutBack(chunk: Chunk, top: number): void {
-  if (DEBUG && isWhole(chunk) && top < chunk.top) fill(chunk.bytes, GONE, top, chunk.top)
+  if (DEBUG && isWhole(chunk) && top < chunk.top) fillChunk(chunk, GONE, top, chunk.top)
   chunk.top = top
 }
 

@@ -1,4 +1,5 @@
 import { freed, illegalConstructor } from '../errors.js'
+import { copyOut } from '../native-buffer.js'
 import { Pin } from '../pin.js'
 import { Bytes } from '../primordials.js'
 import { viewOf, type ViewConstructor } from '../view.js'
@@ -23,6 +24,9 @@ export let endRegion: (region: Region) => void
 
 /** The address of a region, whatever a program made of its own property. */
 export let addressOf: (region: Region) => bigint
+
+/** A copy of some bytes of a region, which needs no view of them. */
+export let copyOfRegion: (region: Region, start: number, byteLength: number) => Uint8Array<ArrayBuffer>
 
 interface Place {
   readonly chunk: Chunk
@@ -66,6 +70,10 @@ export class Region {
     endRegion = (region) => {
       region.#byteLength = 0
     }
+    copyOfRegion = (region, start, byteLength) => {
+      region.#use('copy')
+      return copyOut(region.#chunk.handle, region.#start + start, byteLength)
+    }
     addressOf = (region) => {
       region.#use('get the address')
       return region.#chunk.address + BigInt(region.#start)
@@ -92,6 +100,7 @@ export class Region {
    *
    * @throws `ERR_CMALLOC_FREED`
    * @throws `ERR_CMALLOC_ESCAPED` if the `ArrayBuffer` of its chunk was transferred away
+   * @throws `ERR_CMALLOC_NO_EXTERNAL_BUFFERS` where the runtime makes none over it
    */
   get bytes(): Uint8Array<ArrayBuffer> {
     this.#use('view')

@@ -16,3 +16,10 @@ pub fn arm_fault(calls: u32) {
 pub fn disarm_fault() -> bool {
     fault::disarm()
 }
+
+/// Makes the runtime refuse `ArrayBuffer`s over foreign memory from now on, as Electron does. To be called before
+/// `cmalloc` is loaded, which makes one at once.
+#[napi]
+pub fn refuse_external_buffers() {
+    fault::refuse_external_buffers();
+}

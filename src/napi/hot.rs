@@ -15,6 +15,7 @@ use napi::sys;
 use napi_derive::napi;
 
 use super::environment::Environment;
+use super::external::create_array_buffer;
 use super::failure::{Failure, Outcome, check};
 use super::lifecycle::Init;
 use super::slot::{byte_of, length_of};
@@ -95,7 +96,7 @@ fn create_register_buffer(env: sys::napi_env, environment: &Environment) -> Outc
     // SAFETY: the memory is never given back, and Rust accesses it as atomics only.
     let status = unsafe {
         let len = size_of::<Registers>();
-        sys::napi_create_external_arraybuffer(env, start, len, Some(nothing), ptr::null_mut(), &raw mut buffer)
+        create_array_buffer(env, start, len, nothing, ptr::null_mut(), &raw mut buffer)
     };
     if status != sys::Status::napi_no_external_buffers_allowed {
         check(status)?;

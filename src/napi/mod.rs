@@ -10,6 +10,7 @@
 mod debug;
 mod ending;
 mod environment;
+mod external;
 mod failure;
 #[cfg(feature = "fault-injection")]
 mod faults;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use napi::sys;
 
 use super::environment::Environment;
+use super::external::create_array_buffer;
 use super::failure::{Failure, Outcome, check};
 use super::holders::{Holders, Rest, Store};
 use super::home::Homed;
@@ -148,9 +149,7 @@ impl View {
         let mut value = ptr::null_mut();
         // SAFETY: the bytes live until the control block frees them, which it does not before this
         // backing store has ended or our own detach has emptied it.
-        let status = unsafe {
-            sys::napi_create_external_arraybuffer(env, start.cast(), len, Some(finalize_store), hint, &raw mut value)
-        };
+        let status = unsafe { create_array_buffer(env, start.cast(), len, finalize_store, hint, &raw mut value) };
         if status != sys::Status::napi_ok {
             clear_exception(env);
             return Err(take_back(Failure::no_external_buffers(

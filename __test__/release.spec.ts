@@ -1,0 +1,57 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { releaseOf, topRelease } from '../scripts/release/changelog.js'
+import { differences, versions } from '../scripts/release/versions.js'
+import { ROOT } from './support/run.js'
+
+const FILES = ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock', 'index.js', 'npm']
+
+test('the version is the same wherever it stands', (t) => {
+  t.deepEqual(differences(versions(ROOT)), [])
+})
+
+for (const path of [...FILES.slice(1, -1), 'npm/linux-x64-musl/package.json']) {
+  test(`another version in ${path} is noticed`, (t) => {
+    const copy = mkdtempSync(join(tmpdir(), 'cmalloc-versions-'))
+    t.teardown(() => rmSync(copy, { recursive: true }))
+    for (const name of FILES) cpSync(join(ROOT, name), join(copy, name), { recursive: true })
+    t.deepEqual(differences(versions(copy)), [])
+    const { version } = JSON.parse(readFileSync(join(copy, 'package.json'), 'utf8')) as { version: string }
+    const file = join(copy, path)
+    // The place of a dependency of the same version would be found first in a lock file.
+    const own = path === 'Cargo.lock' ? `name = "cmalloc"\nversion = "${version}` : version
+    writeFileSync(file, readFileSync(file, 'utf8').replace(own, `${own}7`))
+    t.deepEqual(differences(versions(copy)), [`${path} has the version ${version}7, and package.json ${version}`])
+  })
+}
+
+const changelog = (heading: string, notes = '### Added\n\n- Something.'): string =>
+  `# Changelog\n\nAll changes.\n\n## ${heading}\n\n${notes}\n\n## [0.9.0] - 2026-01-31\n\n- Older.\n`
+
+test('the top section of the changelog is the release', (t) => {
+  const release = { version: '1.0.0', date: '2026-02-28', notes: '### Added\n\n- Something.' }
+  t.deepEqual(topRelease(changelog('[1.0.0] - 2026-02-28')), release)
+  t.deepEqual(releaseOf(changelog('[1.0.0] - 2026-02-28'), '1.0.0', 'v1.0.0'), release)
+  t.is(topRelease(changelog('[1.0.0-rc.1] - 2026-02-28')).version, '1.0.0-rc.1')
+})
+
+for (const [what, text, message] of [
+  ['without a version', changelog('[Unreleased]'), /must be "## \[X\.Y\.Z\] - YYYY-MM-DD"\. It is "## \[Unreleased\]"/],
+  ['without a date', changelog('[1.0.0]'), /It is "## \[1\.0\.0\]"/],
+  ['with a date that is none', changelog('[1.0.0] - 2026-02-30'), /on 2026-02-30, which is no day/],
+  ['with a month that is none', changelog('[1.0.0] - 2026-13-01'), /on 2026-13-01, which is no day/],
+  ['that says nothing', changelog('[1.0.0] - 2026-02-28', ''), /does not say what 1\.0\.0 changes/],
+  ['that is not there', '# Changelog\n', /It is "## "/],
+] as const) {
+  test(`a top section ${what} is refused`, (t) => {
+    t.throws(() => topRelease(text), { message })
+  })
+}
+
+test('a release of another version than that of the package or of the tag is refused', (t) => {
+  const text = changelog('[1.0.0] - 2026-02-28')
+  t.throws(() => releaseOf(text, '1.0.1', undefined), { message: /about 1\.0\.0, and package\.json has 1\.0\.1/ })
+  t.throws(() => releaseOf(text, '1.0.0', 'v1.0.1'), { message: /The tag is v1\.0\.1/ })
+})
