@@ -6,7 +6,7 @@ import { NODE_VERSIONS, runtimePath, ROOT } from '../support/run.js'
 import { build } from './build.js'
 
 const addon = build({ name: 'faults', features: ['fault-injection'] })
-for (const version of [NODE_VERSIONS[0], NODE_VERSIONS.at(-1)!]) {
+for (const version of [NODE_VERSIONS[0]!, NODE_VERSIONS.at(-1)!]) {
   const args = ['--expose-gc', '--disable-warning=CMALLOC_CONSUME_REALLOC_FAILED', join(__dirname, 'fail.js')]
   const { status, stdout } = spawnSync(runtimePath(version), args, {
     cwd: ROOT,
