@@ -1,7 +1,15 @@
 import test, { type ExecutionContext } from 'ava'
 import { createGroup, whyNoGroups } from './support/cgroup.js'
 import { MiB } from './support/memory.js'
-import { nameOf, NODE_VERSIONS, OTHER_RUNTIMES, runFixture, type Options, type Outcome, type Runtime } from './support/run.js'
+import {
+  nameOf,
+  NODE_VERSIONS,
+  OTHER_RUNTIMES,
+  runFixture,
+  type Options,
+  type Outcome,
+  type Runtime,
+} from './support/run.js'
 
 /** `npm run test:loops` runs the loops at full length. */
 const LONG = process.argv.includes('--full')
