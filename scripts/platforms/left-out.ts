@@ -18,4 +18,14 @@ export const EMULATED: readonly LeftOut[] = [
   { spec: 'mem-manager-loops', why: 'loops take hours under emulation' },
 ]
 
-export const MUSL: readonly LeftOut[] = []
+/** Of musl: its allocator keeps no freed memory of this length, and gives no block the boundary of a huge page. */
+export const MUSL: readonly LeftOut[] = [
+  {
+    title: '*a block in warm memory, of which the system dropped*',
+    why: 'musl gives it back at once: it is never warm',
+  },
+  {
+    title: '*a large block that is resized is moved as it is, and stays on the boundary of a huge page*',
+    why: "musl's realloc moves the block by itself, with its header before it: resident, but on no boundary",
+  },
+]
