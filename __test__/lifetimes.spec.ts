@@ -1,6 +1,6 @@
 import test from 'ava'
 import { malloc, stats } from 'cmalloc'
-import { NODE_VERSIONS, runFixture, type NodeVersion, type Outcome } from './support/run.js'
+import { NODE_VERSIONS, only, runFixture, type NodeVersion, type Outcome } from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 const flags = ['--expose-gc']
@@ -62,7 +62,7 @@ test.serial(GIVEN_BACK, async (t) => {
   t.deepEqual(await runFixture('lifetime-workers.js', [GIVEN_BACK], { flags }), CLEAN)
 })
 
-for (const node of [24, 26] satisfies NodeVersion[]) {
+for (const node of only<NodeVersion>([24, 26])) {
   test.serial(`using frees at the end of the scope, on Node ${node}`, async (t) => {
     t.deepEqual(await runFixture('lifetime-using.js', [], { node }), CLEAN)
   })

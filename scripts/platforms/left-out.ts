@@ -21,6 +21,10 @@ export const EMULATED: readonly LeftOut[] = [
 /** Of musl: its allocator keeps no freed memory of this length, and gives no block the boundary of a huge page. */
 export const MUSL: readonly LeftOut[] = [
   {
+    title: '*the debug mode is off with*',
+    why: 'it writes past a block: the allocator of musl ends the process for that by itself',
+  },
+  {
     title: '*a block in warm memory, of which the system dropped*',
     why: 'musl gives it back at once: it is never warm',
   },
