@@ -1,6 +1,14 @@
 import test from 'ava'
 import { malloc, stats } from 'cmalloc'
-import { nameOf, NODE_VERSIONS, runFixture, type NodeVersion, type Outcome } from './support/run.js'
+import {
+  nameOf,
+  NODE_VERSIONS,
+  only,
+  OTHER_RUNTIMES,
+  runFixture,
+  type NodeVersion,
+  type Outcome,
+} from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 const flags = ['--expose-gc']
@@ -62,7 +70,7 @@ test.serial(GIVEN_BACK, async (t) => {
   t.deepEqual(await runFixture('lifetime-workers.js', [GIVEN_BACK], { flags }), CLEAN)
 })
 
-for (const node of [24, 26] satisfies NodeVersion[]) {
+for (const node of only<NodeVersion>([24, 26])) {
   test.serial(`using frees at the end of the scope, on Node ${node}`, async (t) => {
     t.deepEqual(await runFixture('lifetime-using.js', [], { node }), CLEAN)
   })
@@ -107,7 +115,7 @@ test.serial('to dispose of a handle again is silent', (t) => {
 /** Without what needs a flag of Node's. */
 const EXITS_ANYWHERE = EXITS.filter((end) => end !== 'after a collection')
 
-for (const node of ['bun', 'deno'] as const) {
+for (const node of OTHER_RUNTIMES) {
   test.serial(`a process ends cleanly, whatever its blocks are and however it ends, on ${nameOf(node)}`, async (t) => {
     t.timeout(4 * 60_000)
     for (const state of EXIT_STATES) {
@@ -124,7 +132,7 @@ for (const node of ['bun', 'deno'] as const) {
 
 // Deno finalizes nothing as a thread ends, and panics by itself where bytes were moved within one. A thread that loops
 // without an end is not ended there.
-for (const state of ['live', 'viewed', 'escaped and freed']) {
+for (const state of OTHER_RUNTIMES.includes('deno') ? ['live', 'viewed', 'escaped and freed'] : []) {
   for (const end of ['natural', 'exit', 'terminate']) {
     test.serial(`a thread that ends does no harm: ${state} blocks, end: ${end}, on Deno`, async (t) => {
       const scenario = [`${state} blocks, end: ${end}`]

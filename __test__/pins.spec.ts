@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { consume, free, handOver, malloc, NativeBuffer, stats, type Pin } from 'cmalloc'
 import { live } from './support/memory.js'
-import { NODE_VERSIONS, runFixture, type Outcome } from './support/run.js'
+import { NODE_VERSIONS, only, runFixture, type NodeVersion, type Outcome } from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 
@@ -165,7 +165,7 @@ for (const node of NODE_VERSIONS) {
   })
 }
 
-for (const node of [24, 26] as const) {
+for (const node of only<NodeVersion>([24, 26])) {
   test.serial(`a pin is held to the end of the scope of a using declaration, on Node ${node}`, async (t) => {
     t.deepEqual(await runFixture('pins-using.js', [], { node }), CLEAN)
   })

@@ -38,6 +38,9 @@
 //! | FreeBSD | a write to each page | `mincore` | `sysctl vm.stats` |
 //! | others | a write to each page | [`std::io::ErrorKind::Unsupported`] | unknown: only the allocator and the set limit refuse |
 
+// Lengths and addresses are numbers of 64 bits throughout, and JavaScript gets them as such.
+const _: () = assert!(usize::BITS == 64, "cmalloc is for processors with addresses of 64 bits");
+
 mod allocator;
 mod block;
 mod books;

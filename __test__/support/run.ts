@@ -1,12 +1,24 @@
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
 
-/** The major versions of Node that the tests run on. */
-export const NODE_VERSIONS = [20, 22, 24, 26] as const
-export type NodeVersion = (typeof NODE_VERSIONS)[number]
+export type NodeVersion = 20 | 22 | 24 | 26
 
 /** A major version of Node, or another runtime that has Node-API. */
 export type Runtime = NodeVersion | 'bun' | 'deno'
+
+// `npm run test:all` has the tests on another platform: which runtimes there are, in which folder, and how slow.
+const { CMALLOC_TEST_NODES: nodes, CMALLOC_TEST_RUNTIMES: folder, CMALLOC_TEST_PATIENCE: patience } = process.env
+
+/** The major versions of Node that the tests run on. */
+export const NODE_VERSIONS = only<NodeVersion>([20, 22, 24, 26])
+
+/** Those of these versions of Node that there are, and all of them by default. */
+export function only<T extends NodeVersion>(versions: readonly T[]): readonly T[] {
+  return nodes === undefined ? versions : versions.filter((version) => nodes.split(',').includes(String(version)))
+}
+
+/** The other runtimes that the tests run on. */
+export const OTHER_RUNTIMES: readonly Exclude<Runtime, NodeVersion>[] = nodes === undefined ? ['bun', 'deno'] : []
 
 export interface Outcome {
   /** The exit code, or null if a signal ended the process. */
@@ -33,7 +45,7 @@ export const ROOT = resolve(__dirname, '../..')
 /** The path of a runtime, such as a Node of that major version. */
 export function runtimePath(runtime: Runtime): string {
   const path = { bun: 'bun/bin/bun.exe', deno: 'deno/deno' }[runtime as string] ?? `node${runtime}/bin/node`
-  return resolve(ROOT, '__test__/runtimes/node_modules', path)
+  return resolve(ROOT, folder ?? '__test__/runtimes/node_modules', path)
 }
 
 /** How a test calls a runtime. */
@@ -67,7 +79,7 @@ function run(
       cwd: ROOT,
       env: { ...process.env, NODE_OPTIONS: '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout,
+      timeout: timeout * Number(patience ?? 1),
       killSignal: 'SIGKILL',
     })
     let stdout = ''

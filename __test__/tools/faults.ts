@@ -9,7 +9,7 @@ import { NODE_VERSIONS, runtimePath, ROOT, type NodeVersion } from '../support/r
 import { build } from './build.js'
 
 const addon = build({ name: 'faults', features: ['fault-injection'] })
-for (const version of [NODE_VERSIONS[0], NODE_VERSIONS.at(-1)!]) {
+for (const version of [NODE_VERSIONS[0]!, NODE_VERSIONS.at(-1)!]) {
   run(version, 'fail.js')
   run(version, 'no-external-buffers.js')
   run(version, 'no-external-buffers.js', { CMALLOC_DEBUG: '1' })

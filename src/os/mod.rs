@@ -11,6 +11,8 @@
 //! - `available_memory()`: how much more can be made resident;
 //! - `doubt(address)`: why there can be no block of the C allocator at an address.
 
+#[cfg(mocked_pages)]
+mod mocked;
 #[cfg(any(miri, not(target_os = "linux")))]
 mod one_by_one;
 #[cfg(all(unix, not(miri)))]
@@ -109,8 +111,14 @@ pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io
     if fault::strikes() {
         return Err(io::Error::from_raw_os_error(libc::EAGAIN));
     }
+    #[cfg(mocked_pages)]
     // SAFETY: passed on from the caller.
-    unsafe { platform::resident_pages(start, states) }
+    return unsafe { mocked::resident_pages(start, states) };
+    #[cfg(not(mocked_pages))]
+    // SAFETY: passed on from the caller.
+    unsafe {
+        platform::resident_pages(start, states)
+    }
 }
 
 /// The size of a page of memory in bytes, asked of the system once.
@@ -123,6 +131,16 @@ pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io
 #[inline]
 #[must_use]
 pub fn page_size() -> usize {
+    #[cfg(mocked_pages)]
+    return mocked::page_size();
+    #[cfg(not(mocked_pages))]
+    real_page_size()
+}
+
+/// The size of a page as the system sees it, also in a build for tests that mocks others.
+#[inline]
+#[allow(dead_code, reason = "some systems have nothing to ask by pages")]
+pub(crate) fn real_page_size() -> usize {
     static PAGE_SIZE: AtomicUsize = AtomicUsize::new(0);
     match PAGE_SIZE.load(Ordering::Relaxed) {
         0 => {

@@ -18,7 +18,7 @@ pub(crate) fn page_size() -> usize {
 pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io::Result<()> {
     /// How many pages are asked about in one call.
     const CHUNK: usize = 1024;
-    let page = crate::os::page_size();
+    let page = crate::os::real_page_size();
     let mut vector = [0u8; CHUNK];
     for (index, states) in states.chunks_mut(CHUNK).enumerate() {
         // SAFETY: the chunk's pages are among those that the caller vouches for.

@@ -33,7 +33,7 @@ pub(crate) fn page_size() -> usize {
 pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io::Result<()> {
     const CHUNK: usize = 256;
     const VALID: usize = 1;
-    let page = crate::os::page_size();
+    let page = crate::os::real_page_size();
     for (chunk, states) in states.chunks_mut(CHUNK).enumerate() {
         // SAFETY: the structure holds a pointer and an integer, for which zero is a value.
         let mut pages: [PSAPI_WORKING_SET_EX_INFORMATION; CHUNK] = unsafe { mem::zeroed() };

@@ -9,7 +9,7 @@ mod meminfo;
 use std::fs;
 use std::path::Path;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 use crate::fault;
 
@@ -21,7 +21,7 @@ pub(crate) use super::unix::{page_size, resident_pages};
 /// By huge pages, and on most kernels by `MADV_POPULATE_WRITE`.
 pub(crate) const BRINGS_MANY: bool = true;
 
-/// Since Linux 5.14; older kernels answer `EINVAL`.
+/// Since Linux 5.14; not everywhere.
 const MADV_POPULATE_WRITE: libc::c_int = 23;
 
 /// Populates whole pages for writing. `false` if the kernel did not: nothing is then certain.
@@ -32,18 +32,33 @@ const MADV_POPULATE_WRITE: libc::c_int = 23;
 ///
 /// `start` must be page-aligned, and the `len` bytes a mapping of the caller's.
 pub(crate) unsafe fn populate(start: *mut u8, len: usize) -> bool {
-    static UNSUPPORTED: AtomicBool = AtomicBool::new(false);
-    if len == 0 || UNSUPPORTED.load(Ordering::Relaxed) {
+    static WORKS: OnceLock<bool> = OnceLock::new();
+    if len == 0 || !*WORKS.get_or_init(populating_works) {
         return len == 0;
     }
     // SAFETY: populating changes no contents; `madvise` itself refuses what is not mapped.
-    if unsafe { libc::madvise(start.cast(), len, MADV_POPULATE_WRITE) } == 0 {
-        return true;
+    unsafe { libc::madvise(start.cast(), len, MADV_POPULATE_WRITE) == 0 }
+}
+
+/// Whether a page that is populated is resident then. Older kernels refuse the advice; emulators of processors, in
+/// which containers for another one run, say that they took it and do nothing.
+fn populating_works() -> bool {
+    let (page, readable) = (page_size(), libc::PROT_READ | libc::PROT_WRITE);
+    let fresh = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: a new mapping takes the place of none.
+    let memory = unsafe { libc::mmap(std::ptr::null_mut(), page, readable, fresh, -1, 0) };
+    if memory == libc::MAP_FAILED {
+        return false;
     }
-    if std::io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL) {
-        UNSUPPORTED.store(true, Ordering::Relaxed);
-    }
-    false
+    let mut states = [0u8; 1];
+    // SAFETY: the page was mapped just now, for this function alone, and the kernel writes a byte for it.
+    let works = unsafe {
+        libc::madvise(memory, page, MADV_POPULATE_WRITE) == 0
+            && libc::mincore(memory, page, states.as_mut_ptr().cast()) == 0
+    };
+    // SAFETY: as above; nothing refers to it any more.
+    unsafe { libc::munmap(memory, page) };
+    works && states[0] & 1 != 0
 }
 
 /// What a block of the C allocator holds, at least what was asked for it.

