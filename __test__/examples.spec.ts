@@ -1,0 +1,48 @@
+import { readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { linuxTest } from './support/memory.js'
+import { readDocument } from './support/readme.js'
+import { only, OTHER_RUNTIMES, ROOT, runFixture, type NodeVersion, type Options } from './support/run.js'
+
+const TSX: Options = { flags: ['--import=tsx'] }
+
+/** What each example prints, and what it runs on. */
+const EXAMPLES: Record<string, { prints: RegExp; on: Options | undefined; linux?: true }> = {
+  'koffi.ts': { prints: /^-1 2 3 4 5\nmade by C\ntrue\n$/, on: TSX },
+  'node-ffi.mjs': { prints: /^AAAAA 5n\n$/, on: only<NodeVersion>([26]).map((node) => ({ node }))[0] },
+  'bun-ffi.ts': { prints: /^AAAAA 5n\n$/, on: OTHER_RUNTIMES.includes('bun') ? { node: 'bun' } : undefined },
+  'deno-ffi.cjs': { prints: /^AAAAA 5n\n$/, on: OTHER_RUNTIMES.includes('deno') ? { node: 'deno' } : undefined },
+  'direct-io.ts': { prints: /^(\d+) of \1 bytes, at a multiple of 4096: true\n\/\*\*\n$/, on: TSX, linux: true },
+  'worker.ts': { prints: /^given away: true\nthe same memory: true, 1\.414\d+\n$/, on: TSX },
+  'server.ts': {
+    prints: /^200 7692c3ad\n200 3fc4ccfe\n200 8f990ba0\n413 \n3 of 4 requests had a block that was there\n$/,
+    on: TSX,
+  },
+}
+
+/** These have specs of their own. */
+const ELSEWHERE = ['progress.ts', 'tour.ts']
+
+for (const [name, { prints, on, linux }] of Object.entries(EXAMPLES)) {
+  if (on === undefined) continue
+  const declare = linux
+    ? linuxTest
+    : (title: string, run: (t: ExecutionContext) => Promise<void>) => test.serial(title, run)
+  declare(`the example ${name} runs`, async (t) => {
+    const { code, signal, stdout } = await runFixture(resolve(ROOT, 'examples', name), [], on)
+    t.deepEqual({ code, signal }, { code: 0, signal: null })
+    t.regex(stdout, prints)
+  })
+}
+
+test('every example is run by a spec, and named in the README with the command that runs it', (t) => {
+  const files = readdirSync(join(ROOT, 'examples'), { withFileTypes: true }).filter((entry) => entry.isFile())
+  const names = files.map(({ name }) => name)
+  t.deepEqual(names.sort(), [...Object.keys(EXAMPLES), ...ELSEWHERE].sort())
+  const readme = readDocument('README.md')
+  for (const name of names) {
+    t.true(readme.includes(`(examples/${name})`), name)
+    t.true(name === 'tour.ts' || new RegExp(`\`[^\`]+ examples/${name}\``).test(readme), `how to run ${name}`)
+  }
+})
