@@ -1,6 +1,6 @@
 /** Where the suite runs: each column of `npm run test:all`. */
 
-import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { debian } from './debian.js'
 import { koffiFor, npmPackage } from './npm.js'
@@ -60,10 +60,8 @@ export const PLACES: readonly Place[] = [
     remark: 'Node 24 for musl under qemu; no MADV_POPULATE_WRITE there, so pages are touched one by one',
     prepare() {
       const { root, libraries, node } = musl('arm64')
-      const sysroot = join(root, 'sysroot')
-      mkdirSync(join(sysroot, 'lib'), { recursive: true })
-      copyFileSync(join(root, 'usr/lib/ld-musl-aarch64.so.1'), join(sysroot, 'lib/ld-musl-aarch64.so.1'))
-      const command = [qemu(), '-L', sysroot, '-E', `LD_LIBRARY_PATH=${libraries}`, node]
+      // musl's loader as the program: by its name inside of Node, qemu ends without a word.
+      const command = [qemu(), join(root, 'usr/lib/ld-musl-aarch64.so.1'), '--library-path', libraries, node]
       return wrapped('qemu-arm64-musl', 24, command, { patience: 20, koffi: 'linux-arm64' })
     },
   },
