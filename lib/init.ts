@@ -1,5 +1,5 @@
 import { invalidType, invalidValue, outOfRange } from './errors.js'
-import { bufferFrom, isInteger, isView, typedArray, typedArrayName } from './primordials.js'
+import { encodeUtf8, isInteger, isView, typedArray, typedArrayName } from './primordials.js'
 import type { Slot } from './native.js'
 
 /**
@@ -64,5 +64,5 @@ export function fillSlot(slot: Slot, init: CheckedInit, start: number, end: numb
  * byte; one more is kept, as the last may be the first half of a character.
  */
 function encode(text: string, byteLength: number): Uint8Array {
-  return bufferFrom(text.length > byteLength + 1 ? text.slice(0, byteLength + 1) : text, 'utf8')
+  return encodeUtf8(text.length > byteLength + 1 ? text.slice(0, byteLength + 1) : text)
 }

@@ -56,10 +56,13 @@ export const abortSignal = {
   reasonOf: getter<unknown>(AbortSignal.prototype, 'reason'),
 }
 
-export const bufferFrom: {
-  (text: string, encoding: 'utf8'): Buffer<ArrayBuffer>
-  (buffer: ArrayBufferLike, byteOffset: number, length: number): Buffer<ArrayBuffer>
-} = Buffer.from.bind(Buffer) as never
+export const bufferFrom: (buffer: ArrayBufferLike, byteOffset: number, length: number) => Buffer<ArrayBuffer> =
+  Buffer.from.bind(Buffer) as never
+
+/** The UTF-8 bytes of a text. Not by `Buffer.from`, which asks a typed array's prototype from Node 22 on. */
+export const encodeUtf8: (text: string) => Uint8Array<ArrayBuffer> = TextEncoder.prototype.encode.bind(
+  new TextEncoder(),
+) as never
 
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView
 
