@@ -21,6 +21,10 @@ export const EMULATED: readonly LeftOut[] = [
 /** Of musl: its allocator keeps no freed memory of this length, and gives no block the boundary of a huge page. */
 export const MUSL: readonly LeftOut[] = [
   {
+    title: '*freed memory is poisoned*',
+    why: 'it reads memory that was freed: musl gives a block of that length back to the system at once',
+  },
+  {
     title: '*the debug mode is off with*',
     why: 'it writes past a block: the allocator of musl ends the process for that by itself',
   },
