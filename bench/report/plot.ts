@@ -10,8 +10,8 @@ export interface Line {
 
 export interface Axis {
   title: string
-  /** A logarithmic axis, for what differs by orders of magnitude. */
-  log?: boolean
+  /** A logarithmic axis, for what differs by orders of magnitude: the step from one line of the grid to the next. */
+  log?: 4 | 10 | 16
   /** How a value is written at the axis. */
   write?: (value: number) => string
 }
@@ -54,14 +54,22 @@ export function draw({ title, subtitle, x, y, lines }: Plot): string {
   }
 }
 
-function axis({ title, log = false, write = String }: Axis) {
+function axis({ title, log, write = String }: Axis) {
   return {
-    type: log ? ('log' as const) : ('value' as const),
+    ...(log === undefined ? { type: 'value' as const, min: 0 } : { type: 'log' as const, logBase: log }),
     name: title,
     nameLocation: 'middle' as const,
     nameGap: 32,
     axisLabel: { formatter: write },
-    min: log ? ('dataMin' as const) : 0,
-    max: 'dataMax' as const,
+    // Whole steps: the ends have a line of the grid, and a number that is one.
+    ...(log === undefined ? { max: 'dataMax' as const } : { min: stepBelow(log), max: stepAbove(log) }),
   }
+}
+
+const stepBelow = (base: number) => (range: { min: number }) => base ** Math.floor(exponent(range.min, base))
+const stepAbove = (base: number) => (range: { max: number }) => base ** Math.ceil(exponent(range.max, base))
+
+/** Rounded, as logarithms of powers are not exact. */
+function exponent(value: number, base: number): number {
+  return Number((Math.log(value) / Math.log(base)).toFixed(9))
 }

@@ -88,8 +88,8 @@ export function toPlot(cases: readonly Case[], subtitle: string): string {
   return draw({
     title: 'Time of one allocation and its end, over and over',
     subtitle,
-    x: { title: 'size', log: true, write: size },
-    y: { title: 'microseconds', log: true },
+    x: { title: 'size', log: 16, write: size },
+    y: { title: 'microseconds', log: 10 },
     lines: who.map((name) => ({
       name: isLazy(name) ? `${name} (not resident)` : name,
       points: cases

@@ -156,8 +156,8 @@ export function toPlot(cases: readonly Case[], subtitle: string): string {
   return draw({
     title: 'Time until a block is resident',
     subtitle,
-    x: { title: 'size', log: true, write: size },
-    y: { title: 'milliseconds', log: true },
+    x: { title: 'size', log: 4, write: size },
+    y: { title: 'milliseconds', log: 10 },
     lines: lines.map(([who, on]) => ({
       name: on === 'C' ? who : `${who} (${on})`,
       points: cases

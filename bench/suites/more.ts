@@ -129,7 +129,7 @@ export function toPlot(cases: readonly Case[], subtitle: string): string {
   return draw({
     title: 'Time of malloc(64) and free, against the blocks that are alive',
     subtitle,
-    x: { title: 'blocks alive', log: true },
+    x: { title: 'blocks alive', log: 10 },
     y: { title: 'nanoseconds' },
     lines: cases.map(({ on, scale }) => ({ name: on, points: scale.map(({ count, next }) => [count, next]) })),
   })
