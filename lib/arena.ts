@@ -8,7 +8,7 @@ import { freed, invalidType, invalidValue, outOfRange, pinned } from './errors.j
 import { checkOptionalInit, UNINIT, type Init } from './init.js'
 import { disposeWhenUnpinned, isPinned } from './pin.js'
 import { isInteger } from './primordials.js'
-import { blockLength, positiveInteger } from './validate.js'
+import { blockLength, mustBeOptions, positiveInteger } from './validate.js'
 
 export type { AllocatedBuffer, Allocator } from './allocator.js'
 export { Region } from './arena/region.js'
@@ -69,7 +69,7 @@ export class Arena implements Allocator<Region>, Disposable {
 
   /** @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` */
   constructor(options: ArenaOptions = {}) {
-    if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
+    mustBeOptions(options)
     const { chunkBytes = DEFAULT_CHUNK, align = DEFAULT_ALIGN } = options
     this.#chunkBytes = positiveInteger('options.chunkBytes', chunkBytes)
     this.#align = checkAlign(align)
@@ -274,7 +274,7 @@ function endRegions(scope: Scope, ended: Chunk[]): void {
 }
 
 function alignOf(options: unknown, fallback: number): number {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
+  mustBeOptions(options)
   const { align } = options as RegionOptions
   return align === undefined ? fallback : checkAlign(align)
 }

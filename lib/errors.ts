@@ -58,7 +58,7 @@ export function freed(
 
 /** The same for what has no other end than to be freed. */
 export function freedBefore(operation: string, what: string): Error {
-  return create(Error, 'ERR_CMALLOC_FREED', `Cannot ${operation}: the memory of this ${what} was freed before`)
+  return freed(operation, `the memory of this ${what} was freed before`)
 }
 
 /** An `ArrayBuffer` whose bytes somebody moved away. */

@@ -4,7 +4,7 @@ import { createHandle, type NativeBuffer } from './native-buffer.js'
 import { GrowingBlock } from './native.js'
 import { abortSignal } from './primordials.js'
 import { adoptIntoCell } from './slots.js'
-import { blockLength } from './validate.js'
+import { blockLength, mustBeOptions } from './validate.js'
 
 /** How far an allocation is. */
 export interface Progress {
@@ -95,7 +95,7 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 function checkOptions(options: unknown): MallocAsyncOptions {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
+  mustBeOptions(options)
   const { signal, onProgress } = options as Record<keyof MallocAsyncOptions, unknown>
   if (signal !== undefined && !isAbortSignal(signal)) throw invalidType('options.signal', 'an AbortSignal', signal)
   if (onProgress !== undefined && typeof onProgress !== 'function')

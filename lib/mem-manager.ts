@@ -14,6 +14,7 @@ import type { AddressRef } from './consume.js'
 import { callStub, hasEnded, warnOfStub, type DeathStub } from './mem-manager/death.js'
 import { freedBefore, invalidType, invalidValue, outOfRange } from './errors.js'
 import type { Init } from './init.js'
+import { INSPECT } from './inspect.js'
 import { elementSizeOf, makeView, shapeOf, viewName, type ManagedView, type ViewOptions } from './mem-manager/view.js'
 import { forget, nextIdentifier, note, refuseManaged, type Managed } from './mem-manager/managed.js'
 import { copyOut, isNativeBuffer } from './native-buffer.js'
@@ -32,7 +33,7 @@ import {
   weakMapSet,
 } from './primordials.js'
 import { endByThemselves } from './self-ending.js'
-import { blockLength, index } from './validate.js'
+import { blockLength, index, mustBeOptions } from './validate.js'
 import type { ViewConstructor } from './view.js'
 
 export type { AllocatedBuffer, Allocator } from './allocator.js'
@@ -62,8 +63,6 @@ export interface MemManagerOptions extends ConsumeOptions {
 
 /** As an option: the block to consume, in place of an allocation. */
 const SOURCE = Symbol('source')
-
-const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
 /** The managers that are to stay alive, by their identifiers. */
 const delayed = new Map<number, MemManager>()
@@ -145,7 +144,7 @@ export class MemManager implements Disposable {
    * @throws `ERR_CMALLOC_ALREADY_OWNED` if the block overlaps what a manager of this thread has. Nothing is changed then
    */
   static consume(source: AddressRef, count: number, size: number = 1, options: ConsumeOptions = {}): MemManager {
-    if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
+    mustBeOptions(options)
     const { allocator, delayedGc, deathStub, init } = options as MemManagerOptions
     if (init !== undefined) throw invalidValue('options.init must be omitted: a block that is consumed keeps its bytes')
     const internal: MemManagerOptions & { [SOURCE]: AddressRef } = { allocator, delayedGc, deathStub, [SOURCE]: source }
@@ -238,7 +237,7 @@ export class MemManager implements Disposable {
   createView<T extends ArrayBufferView>(type: ViewConstructor<T>, options: ViewOptions = {}): ManagedView<T> {
     this.#use('create a view')
     const elementSize = elementSizeOf(type)
-    if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
+    mustBeOptions(options)
     const { name: wanted, dims } = options
     const name = viewName(wanted, type)
     const shape = shapeOf(dims, elementSize, this.#managed.byteLength)
@@ -354,7 +353,7 @@ interface CheckedOptions {
 }
 
 function checkOptions(options: unknown): CheckedOptions {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
+  mustBeOptions(options)
   const given = options as MemManagerOptions & { [SOURCE]?: AddressRef }
   const { allocator = 'CMalloc', init, delayedGc = false, deathStub } = given
   if (typeof delayedGc !== 'boolean') throw invalidType('options.delayedGc', 'a boolean', delayedGc)

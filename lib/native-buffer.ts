@@ -3,6 +3,7 @@
 import { DEBUG, noteEnd, noteOrigin, withHistory } from './debug.js'
 import { freed, illegalConstructor, invalidType, outOfRange, pinned } from './errors.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
+import { INSPECT } from './inspect.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
 import {
   arrayBufferByteLength,
@@ -24,8 +25,6 @@ const [giveBack, isHeld] = [freeCell, isPinned]
 
 /** Only this file has it, so that nobody else makes handles. */
 const KEY = Symbol('cmalloc')
-
-const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
 /** Makes a handle that owns a cell's block. */
 export let createHandle: (cell: Cell, byteLength: number) => NativeBuffer

@@ -15,7 +15,7 @@ import { BlockPool } from './native.js'
 import { isArray, isSafeInteger } from './primordials.js'
 import { noteSelfEnding } from './self-ending.js'
 import { allocateCellFrom } from './slots.js'
-import { blockLength, positiveInteger } from './validate.js'
+import { blockLength, mustBeOptions, positiveInteger } from './validate.js'
 
 export interface PoolOptions {
   /** The most bytes that the pool retains, an integer from 1. A block that is longer is not retained. */
@@ -149,7 +149,7 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
 }
 
 function checkOptions(options: unknown): PoolOptions & { classes: number[] | undefined } {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
+  mustBeOptions(options)
   const { retainBytes, classes, scrub, idleMilliseconds } = options as Record<keyof PoolOptions, unknown>
   if (scrub !== undefined && typeof scrub !== 'boolean') throw invalidType('options.scrub', 'a boolean', scrub)
   return {

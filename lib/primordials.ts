@@ -66,9 +66,6 @@ export const encodeUtf8: (text: string) => Uint8Array<ArrayBuffer> = TextEncoder
 
 export const isView: (value: unknown) => value is ArrayBufferView = ArrayBuffer.isView
 
-/** Fills a buffer with the bytes of a pattern, over and over, or with one byte. */
-export const bufferFill: (buffer: Buffer, pattern: Uint8Array | number) => Buffer = uncurry(Buffer.prototype.fill)
-
 export const { isInteger, isSafeInteger } = Number
 export const { ceil, floor, max, min } = Math
 export const { assign, defineProperty, freeze } = Object

@@ -6,6 +6,11 @@ const { isInteger, isSafeInteger, max, min } = primordials
 
 const POSITIVE = 'an integer from 1 to 2^53 - 1'
 
+/** The options of a call: an object, whatever it has. */
+export function mustBeOptions(options: unknown): asserts options is object {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
+}
+
 /** A number of bytes or of elements: a positive safe integer, nothing else. */
 export function positiveInteger(name: string, value: unknown): number {
   if (typeof value !== 'number') throw invalidType(name, 'a number', value)

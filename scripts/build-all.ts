@@ -7,9 +7,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { table } from '../bench/report/text.js'
 import { ARTIFACTS, build } from './platforms/build.js'
 import { check } from './platforms/check.js'
-import { publish, table } from './platforms/table.js'
+import { publish } from './platforms/publish.js'
 import { NOT_BUILT, TARGETS, type Target } from './platforms/targets.js'
 import { NotHere } from './platforms/tools.js'
 

@@ -9,10 +9,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { table } from '../bench/report/text.js'
 import { ARTIFACTS } from './platforms/build.js'
 import { NOT_RUN, PLACES, type Place } from './platforms/places.js'
 import { runSuite } from './platforms/suite.js'
-import { publish, table } from './platforms/table.js'
+import { publish } from './platforms/publish.js'
 import { TARGETS } from './platforms/targets.js'
 import { NotHere } from './platforms/tools.js'
 

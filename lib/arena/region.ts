@@ -1,4 +1,5 @@
 import { freed, illegalConstructor } from '../errors.js'
+import { INSPECT } from '../inspect.js'
 import { copyOut } from '../native-buffer.js'
 import { Pin } from '../pin.js'
 import { Bytes } from '../primordials.js'
@@ -8,8 +9,6 @@ import type { Scope } from './scope.js'
 
 /** Only this file has it, so that nobody else makes regions. */
 const KEY = Symbol('region')
-
-const INSPECT = Symbol.for('nodejs.util.inspect.custom')
 
 /** A region of a chunk, which ends with its scope. */
 export let makeRegion: (chunk: Chunk, scope: Scope, start: number, byteLength: number) => Region

@@ -1,17 +1,9 @@
 import type { AllocatedBuffer, Allocator } from '../allocator.js'
 import { escaped, freedBefore, illegalConstructor, invalidType, outOfMemory } from '../errors.js'
-import { checkOptionalInit, UNINIT, type Init } from '../init.js'
+import { fillBytes } from '../fill-bytes.js'
+import { checkOptionalInit, type Init } from '../init.js'
 import { addressOfArrayBuffer } from '../native.js'
-import {
-  arrayBufferByteLength,
-  bufferFill,
-  bufferFrom,
-  Bytes,
-  detach,
-  freeze,
-  PlainArrayBuffer,
-  typedArray,
-} from '../primordials.js'
+import { arrayBufferByteLength, Bytes, detach, freeze, PlainArrayBuffer, typedArray } from '../primordials.js'
 import { noteSelfEnding } from '../self-ending.js'
 import { stats } from '../stats.js'
 import { blockLength } from '../validate.js'
@@ -103,7 +95,8 @@ function malloc(count: number, size: number = 1, init?: Init): PlainBuffer {
   const byteLength = blockLength(count, size)
   const checked = checkOptionalInit(init, byteLength)
   const bytes = allocate(byteLength)
-  if (checked !== UNINIT && checked !== 0) bufferFill(bufferFrom(typedArray.bufferOf(bytes), 0, byteLength), checked)
+  // It is zero already.
+  if (checked !== 0) fillBytes(bytes, checked, 0, byteLength)
   return create(bytes)
 }
 

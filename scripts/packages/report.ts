@@ -1,10 +1,8 @@
+import { table } from '../../bench/report/text.js'
 import type { Package } from './stage.js'
 
 export function printTable(head: string[], rows: string[][]): void {
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length)))
-  const line = (cells: string[]): string =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`
-  console.log([line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line), ''].join('\n'))
+  console.log(`${table(head, rows)}\n`)
 }
 
 export function kilobytes(bytes: number): string {
