@@ -22,6 +22,7 @@ mod lifecycle;
 mod ownership;
 mod pool;
 mod ranges;
+mod scope;
 mod slot;
 mod stats;
 mod stores;

@@ -8,6 +8,7 @@ use napi::sys;
 use napi_derive::napi;
 
 use super::failure::{Failure, Outcome, check};
+use super::scope::in_scope;
 use super::slot::{address_of, length_of};
 use crate::intervals::{Interval, Intervals};
 use crate::os;
@@ -151,18 +152,16 @@ impl AddressRanges {
     fn sweep(&self, env: sys::napi_env) {
         let references: Vec<_> = self.intervals.borrow().iter().map(|(first, entry)| (first, entry.buffer)).collect();
         for some in references.chunks(SCOPE) {
-            let mut scope = ptr::null_mut();
-            // SAFETY: `scope` is a place to write to, and is closed below.
-            if unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
+            let looked = in_scope(env, || {
+                for (first, reference) in some {
+                    if target(env, *reference).is_null() {
+                        self.drop_range(env, *first);
+                    }
+                }
+            });
+            if looked.is_none() {
                 return;
             }
-            for (first, reference) in some {
-                if target(env, *reference).is_null() {
-                    self.drop_range(env, *first);
-                }
-            }
-            // SAFETY: the scope was opened above, and no value of it is used any more.
-            unsafe { sys::napi_close_handle_scope(env, scope) };
         }
         let left = self.intervals.borrow().len();
         self.sweep_at.set(left + SWEEP_FROM.max(left / 2));

@@ -16,6 +16,7 @@ use napi::sys;
 
 use super::environment::Environment;
 use super::failure::{Failure, Outcome, check};
+use super::scope::in_scope;
 use super::table::{Place, State};
 use super::view::call_captured;
 use crate::{OutOfMemory, pool};
@@ -211,19 +212,16 @@ impl Environment {
 
     /// `Bun.gc(true)`, which returns when everything is collected.
     fn call_bun_gc(&self, env: sys::napi_env) {
-        let mut scope = ptr::null_mut();
-        let mut global = ptr::null_mut();
-        let mut synchronous = ptr::null_mut();
-        // SAFETY: every place to write to is a local; the scope is closed where it was opened.
-        unsafe {
-            if sys::napi_open_handle_scope(env, &raw mut scope) != sys::Status::napi_ok {
-                return;
+        in_scope(env, || {
+            let mut global = ptr::null_mut();
+            let mut synchronous = ptr::null_mut();
+            // SAFETY: every place to write to is a local.
+            unsafe {
+                sys::napi_get_global(env, &raw mut global);
+                sys::napi_get_boolean(env, true, &raw mut synchronous);
             }
-            sys::napi_get_global(env, &raw mut global);
-            sys::napi_get_boolean(env, true, &raw mut synchronous);
             call_captured(env, global, self.bun_gc.get(), synchronous);
-            sys::napi_close_handle_scope(env, scope);
-        }
+        });
     }
 
     fn waiting(&self, env: sys::napi_env) -> Waiting {
@@ -242,19 +240,17 @@ impl Environment {
     fn for_each_dead(&self, env: sys::napi_env, mut visit: impl FnMut(&Self, Place<'_>)) {
         let count = self.sweeper.slots.borrow().len();
         for start in (0..count).step_by(SCOPE) {
-            let mut scope = ptr::null_mut();
-            // SAFETY: `scope` is a place to write to, and is closed below.
-            if unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
+            let looked = in_scope(env, || {
+                for index in start..(start + SCOPE).min(count) {
+                    let Ok(index) = u32::try_from(index) else { break };
+                    if self.is_dead(env, index) {
+                        visit(self, self.slots.place(index));
+                    }
+                }
+            });
+            if looked.is_none() {
                 return;
             }
-            for index in start..(start + SCOPE).min(count) {
-                let Ok(index) = u32::try_from(index) else { break };
-                if self.is_dead(env, index) {
-                    visit(self, self.slots.place(index));
-                }
-            }
-            // SAFETY: the scope was opened above, and no value of it is used any more.
-            unsafe { sys::napi_close_handle_scope(env, scope) };
         }
     }
 

@@ -19,6 +19,7 @@ use super::failure::{Failure, Outcome, check};
 use super::holders::{Holders, Rest, Store};
 use super::home::Homed;
 use super::ownership;
+use super::scope::in_scope;
 use crate::Block;
 use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 
@@ -98,15 +99,7 @@ impl Control {
 
     /// Whether the bytes are still under the `ArrayBuffer` that was made for them.
     fn is_attached(&self, env: sys::napi_env) -> bool {
-        let mut scope = ptr::null_mut();
-        // SAFETY: `scope` is a place to write to, and is closed below.
-        if unsafe { sys::napi_open_handle_scope(env, &raw mut scope) } != sys::Status::napi_ok {
-            return false;
-        }
-        let attached = self.attached(env).is_ok_and(|value| !value.is_null());
-        // SAFETY: the scope was opened above, and no value of it is used any more.
-        unsafe { sys::napi_close_handle_scope(env, scope) };
-        attached
+        in_scope(env, || self.attached(env).is_ok_and(|value| !value.is_null())).unwrap_or(false)
     }
 
     /// The `ArrayBuffer`, if it is still the one that holds the bytes; else null.
@@ -289,21 +282,17 @@ fn runs_javascript(env: sys::napi_env) -> bool {
     if Environment::of(env).is_err() {
         return false;
     }
-    let mut function = ptr::null_mut();
-    let mut this = ptr::null_mut();
-    let mut result = ptr::null_mut();
-    let mut scope = ptr::null_mut();
-    // SAFETY: every place to write to is a local; the scope is closed where it was opened.
-    unsafe {
-        if sys::napi_open_handle_scope(env, &raw mut scope) != sys::Status::napi_ok {
-            return false;
+    let call = || {
+        let mut function = ptr::null_mut();
+        let mut this = ptr::null_mut();
+        let mut result = ptr::null_mut();
+        // SAFETY: every place to write to is a local.
+        unsafe {
+            sys::napi_create_function(env, ptr::null(), 0, Some(nothing), ptr::null_mut(), &raw mut function)
+                == sys::Status::napi_ok
+                && sys::napi_get_undefined(env, &raw mut this) == sys::Status::napi_ok
+                && sys::napi_call_function(env, this, function, 0, ptr::null(), &raw mut result) == sys::Status::napi_ok
         }
-        let created = sys::napi_create_function(env, ptr::null(), 0, Some(nothing), ptr::null_mut(), &raw mut function)
-            == sys::Status::napi_ok;
-        let ran = created
-            && sys::napi_get_undefined(env, &raw mut this) == sys::Status::napi_ok
-            && sys::napi_call_function(env, this, function, 0, ptr::null(), &raw mut result) == sys::Status::napi_ok;
-        sys::napi_close_handle_scope(env, scope);
-        ran
-    }
+    };
+    in_scope(env, call).unwrap_or(false)
 }
