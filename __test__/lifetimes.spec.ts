@@ -18,6 +18,7 @@ const HANDLES = [
   'a dropped handle whose bytes were used gives its block back',
   'a dropped handle that was resized gives its block back',
   'a kept handle keeps its block',
+  'a kept handle keeps no other block than its own',
   'a kept view keeps the bytes of a dropped handle',
   'a view that is made and dropped leaves the handle its block',
   'rounds of malloc and free do not grow the process',

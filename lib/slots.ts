@@ -32,6 +32,8 @@ function acquire(): Cell {
   const cell = pool
   if (cell !== undefined) {
     pool = cell.next
+    // Else this cell would keep the one below from being collected, with its block, once that is taken and dropped.
+    cell.next = undefined
     pooled -= 1
     return cell
   }
