@@ -94,11 +94,12 @@ export declare class BlockPool {
 export declare class GrowingBlock {
   /**
    * Allocates `byteLength` bytes without touching them. They are to hold anything; or the byte `fill` everywhere; or
-   * the bytes of `pattern`, which are copied, over and over.
+   * the bytes of `pattern`, which are copied, over and over. `align` and `secure` are as for `Slot.allocate`.
    *
-   * Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_ARG_VALUE` if the pattern is empty.
+   * Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_CMALLOC_LOCK_LIMIT`,
+   * `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`, and `ERR_INVALID_ARG_VALUE` if the pattern is empty.
    */
-  constructor(byteLength: number, fill?: number | undefined | null, pattern?: Uint8Array)
+  constructor(byteLength: number, fill?: number | undefined | null, pattern?: Uint8Array, align?: number | undefined | null, secure?: boolean | undefined | null)
   /**
    * Makes about `byteLength` more bytes resident in the thread pool. `residentBytes` tells what came of it.
    *
@@ -126,12 +127,15 @@ export declare class Slot {
   /** A slot without a block. */
   constructor()
   /**
-   * Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere.
+   * Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere. Their address is a
+   * multiple of `align`, a power of two up to 4 GiB. If they are `lazy`, they become resident on first use, unless they
+   * are filled with another byte than 0; if they are `secure`, they are locked in memory, left out of core dumps, and
+   * wiped at their end.
    *
-   * Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_STATE` if the slot has
-   * a block already.
+   * Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_CMALLOC_LOCK_LIMIT`,
+   * `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`, and `ERR_INVALID_STATE` if the slot has a block already.
    */
-  allocate(byteLength: number, fill?: number | undefined | null): void
+  allocate(byteLength: number, fill?: number | undefined | null, align?: number | undefined | null, lazy?: boolean | undefined | null, secure?: boolean | undefined | null): void
   /**
    * Takes a block of `byteLength` bytes from a pool, to which it goes back at its end. It holds anything, or the byte
    * `fill` everywhere. Returns its address, or -1 if a number cannot hold it.

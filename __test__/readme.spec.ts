@@ -28,6 +28,7 @@ test('the README has an example in each section of the API', (t) => {
     [
       'Use',
       'malloc, free, getBufferAddress',
+      'Options',
       'mallocAsync',
       'NativeBuffer',
       'Memory that C code shares, takes and gives',

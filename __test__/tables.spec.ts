@@ -12,12 +12,14 @@ import {
   stats,
   takeOver,
   type Init,
+  type MallocOptions,
 } from 'cmalloc'
 import { Arena, Mark, Region } from 'cmalloc/arena'
 import { arrayBufferAllocator, MemManager } from 'cmalloc/mem-manager'
 import { Slot } from 'cmalloc/native'
 import { Pool } from 'cmalloc/pool'
 import * as libc from './support/libc.js'
+import { lockLimit } from './support/lock-limit.js'
 import { linuxTest } from './support/memory.js'
 import { readDocument, table } from './support/readme.js'
 import { NODE_VERSIONS, runSource } from './support/run.js'
@@ -87,9 +89,16 @@ function refused(t: ExecutionContext, call: () => unknown, { class: Class, code,
 /** What is in a block before it is filled, and around the part that is. */
 const OTHER = 0xee
 
+/** Such as the platform can serve. */
+const OPTIONS: MallocOptions = {
+  win32: { align: 16 },
+  darwin: { align: 4096 },
+}[process.platform as string] ?? { align: 4096, secure: true }
+
 /** Every way to fill `length` bytes: gives the handle, and where in it they begin. */
 const WAYS: Record<string, (length: number, init: Init) => [handle: NativeBuffer, start: number]> = {
   malloc: (length, init) => [malloc(length, 1, init), 0],
+  'malloc with options': (length, init) => [malloc(length, 1, init, OPTIONS), 0],
   fill: (length, init) => filled(malloc(length, 1, OTHER), init),
   'fill of a part': (length, init) => filled(malloc(length + 4, 1, OTHER), init, 2, length + 2),
   resize: (length, init) => {
@@ -691,10 +700,15 @@ specify(
       cells: [
         '`ERR_INVALID_ARG_VALUE`',
         '`TypeError`',
-        'An empty init; a `consume` of an address that is not aligned as `malloc` aligns, or that cannot be set to zero; in the debug mode also one at which there can be no block.',
+        'An empty init; options that contradict each other; a `consume` of an address that is not aligned as `malloc` aligns, or that cannot be set to zero; in the debug mode also one at which there can be no block.',
       ],
       cases: {
         'an empty init': (t) => refused(t, () => malloc(8, 1, ''), badValue(/^init must not be .*use 'zero'$/)),
+        'options that contradict each other': (t) => {
+          const says = /^options\.lazy must not be true if /
+          refused(t, () => malloc(8, 1, 'zero', { lazy: true, secure: true }), badValue(says))
+          refused(t, () => malloc(8, 1, 'A', { lazy: true }), badValue(says))
+        },
         'an address inside of a block': (t) => {
           refused(
             t,
@@ -851,6 +865,29 @@ specify(
     },
     {
       cells: [
+        '`ERR_CMALLOC_LOCK_LIMIT`',
+        '`RangeError`',
+        'A secure block that cannot be locked: the process may lock no more (`ulimit -l`).',
+      ],
+      linuxCases: {
+        'the message says how much may be locked': async (t) => {
+          const { code, stderr } = await runSource(
+            `
+            const assert = require('node:assert')
+            const { malloc, stats } = require('cmalloc')
+            assert.throws(() => malloc(100_000, 1, 'x', { secure: true }), {
+              name: 'RangeError', code: 'ERR_CMALLOC_LOCK_LIMIT',
+              message: /^Cannot lock 100000 bytes in memory: the process may lock 65536 bytes in all/,
+            })
+            assert.equal(stats().liveBytes, 0)`,
+            { prefix: lockLimit(65_536) },
+          )
+          t.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+        },
+      },
+    },
+    {
+      cells: [
         '`ERR_CMALLOC_FREED`',
         '`Error`',
         'Use of a handle whose block is gone, a second `free` too; of a region, an arena, a pool or a `MemManager` that is gone. `freed`, `byteLength`, `[Symbol.dispose]` and `util.inspect` never throw.',
@@ -943,6 +980,21 @@ specify(
           for (const call of [() => arena.free(region), () => arena.reset(), () => arena.rewind(mark)]) {
             refused(t, call, refusal(Error, 'ERR_CMALLOC_PINNED')(/a region of this arena is pinned/))
           }
+        },
+      },
+    },
+    {
+      cells: ['`ERR_CMALLOC_SECURE`', '`Error`', "`release` of a secure block: C's `free` would not wipe it."],
+      linuxCases: {
+        'a block that is viewed, and stays as it is': (t) => {
+          using handle = malloc(64, 1, 'x', { secure: true })
+          const { address, bytes } = handle
+          refused(
+            t,
+            () => handle.release(),
+            refusal(Error, 'ERR_CMALLOC_SECURE')(/^Cannot release.*slice\(\)\.release/),
+          )
+          t.deepEqual([handle.address, handle.bytes], [address, bytes])
         },
       },
     },
@@ -1108,7 +1160,7 @@ specify(
       cells: [
         '`ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`',
         '`Error`',
-        '`residentBytes` where the operating system does not tell.',
+        '`residentBytes` where the operating system does not tell; `align` over 16 on Windows; `secure` on Windows and macOS.',
       ],
       linuxCases: { 'a block with a hole in it': systemDoesNotTell },
     },

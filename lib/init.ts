@@ -53,6 +53,11 @@ function simplest(pattern: Uint8Array): CheckedInit {
   return typedArray.byteLengthOf(pattern) === 1 ? pattern[0]! : pattern
 }
 
+/** The byte that a block can be filled with as it is made. */
+export function fillByte(init: CheckedInit): number | null {
+  return typeof init === 'number' && init !== UNINIT ? init : null
+}
+
 /** Fills a part of a slot's block. */
 export function fillSlot(slot: Slot, init: CheckedInit, start: number, end: number): void {
   if (typeof init !== 'number') slot.fill(init, start, end)

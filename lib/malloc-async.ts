@@ -1,7 +1,8 @@
-import { aborted, invalidType } from './errors.js'
-import { checkOptionalInit, UNINIT, type Init } from './init.js'
+import { aborted, invalidType, invalidValue } from './errors.js'
+import { checkOptionalInit, fillByte, type CheckedInit, type Init } from './init.js'
 import { createHandle, type NativeBuffer } from './native-buffer.js'
 import { GrowingBlock } from './native.js'
+import { checkMallocOptions, type MallocOptions } from './options.js'
 import { abortSignal } from './primordials.js'
 import { adoptIntoCell } from './slots.js'
 import { blockLength, mustBeOptions } from './validate.js'
@@ -14,7 +15,8 @@ export interface Progress {
   byteLength: number
 }
 
-export interface MallocAsyncOptions {
+/** How far to go, whom to tell, and what is special about the block: all that `malloc` offers but `lazy`. */
+export interface MallocAsyncOptions extends Omit<MallocOptions, 'lazy'> {
   /** Ends the allocation when it is aborted. */
   signal?: AbortSignal | undefined
   /** Is called after each step. If it throws, the allocation ends with that error. */
@@ -36,7 +38,8 @@ let lastStep: Promise<void> | undefined
  * @param count - the number of elements, an integer from 1
  * @param size - the size of an element in bytes, an integer from 1; 1 if omitted
  * @param init - what the block is filled with; if omitted, the bytes hold anything. A `Uint8Array` is copied at once
- * @param options - a signal that aborts it, and a function that is told of its progress
+ * @param options - a signal that aborts it, a function that is told of its progress, and `align` and `secure` as for
+ * {@link malloc}
  * @returns a promise of the handle, every page of its block resident; it is rejected with what `malloc` throws, and
  * with an `AbortError` if the signal was aborted. The memory is given back before it is rejected
  *
@@ -56,12 +59,15 @@ export async function mallocAsync(
 ): Promise<NativeBuffer> {
   const byteLength = blockLength(count, size)
   const checked = checkOptionalInit(init, byteLength)
-  const { signal, onProgress } = checkOptions(options)
+  const { signal, onProgress, special } = checkOptions(options, checked)
   throwIfAborted(signal)
-  const growing =
-    typeof checked !== 'number'
-      ? new GrowingBlock(byteLength, null, checked)
-      : new GrowingBlock(byteLength, checked === UNINIT ? null : checked)
+  const growing = new GrowingBlock(
+    byteLength,
+    fillByte(checked),
+    typeof checked === 'number' ? undefined : checked,
+    special?.align,
+    special?.secure,
+  )
   try {
     let residentBytes = 0
     while (residentBytes < byteLength) {
@@ -94,13 +100,19 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal !== undefined && abortSignal.isAborted(signal)) throw aborted(abortSignal.reasonOf(signal))
 }
 
-function checkOptions(options: unknown): MallocAsyncOptions {
+function checkOptions(options: unknown, init: CheckedInit) {
   mustBeOptions(options)
-  const { signal, onProgress } = options as Record<keyof MallocAsyncOptions, unknown>
+  const { signal, onProgress, align, lazy, secure } = options as Record<
+    keyof MallocAsyncOptions | keyof MallocOptions,
+    unknown
+  >
   if (signal !== undefined && !isAbortSignal(signal)) throw invalidType('options.signal', 'an AbortSignal', signal)
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw invalidType('options.onProgress', 'a function', onProgress)
-  return { signal, onProgress: onProgress as MallocAsyncOptions['onProgress'] }
+  if (lazy !== undefined && lazy !== false)
+    throw invalidValue('mallocAsync() makes pages resident. For a block that is lazy, use malloc()')
+  const special = checkMallocOptions({ align, secure }, init)
+  return { signal, onProgress: onProgress as MallocAsyncOptions['onProgress'], special }
 }
 
 function isAbortSignal(value: unknown): value is AbortSignal {

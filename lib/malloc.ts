@@ -1,6 +1,7 @@
 import { checkOptionalInit, UNINIT, type Init } from './init.js'
 import { createHandle, type NativeBuffer } from './native-buffer.js'
-import { allocateCell } from './slots.js'
+import { checkMallocOptions, type MallocOptions } from './options.js'
+import { allocateCell, allocateCellWith } from './slots.js'
 import { blockLength } from './validate.js'
 
 // In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
@@ -15,18 +16,28 @@ const [lengthOf, allocate, create, AS_IS] = [blockLength, allocateCell, createHa
  * @param count - the number of elements, an integer from 1
  * @param size - the size of an element in bytes, an integer from 1; 1 if omitted
  * @param init - what the block is filled with; if omitted, the bytes hold anything
+ * @param options - what is special about the block: its alignment, whether it is lazy, whether it is secure
  * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE` for arguments that make no sense
  * @throws `ERR_CMALLOC_OUT_OF_MEMORY` if the allocator, the machine, its container or the set limit has not that
  * much; no page has been touched then
+ * @throws `ERR_CMALLOC_LOCK_LIMIT` if a secure block cannot be locked; `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` for an
+ * option that the system has no way to serve
  *
  * @example
  * ```ts
  * using block = malloc(1024, 8, 'zero')
  * block.view(Float64Array)[0] = Math.PI
+ *
+ * using key = malloc(32, 1, 'zero', { secure: true })
+ * using sectors = malloc(2 ** 20, 1, 'zero', { align: 4096 })
  * ```
  */
-export function malloc(count: number, size: number = 1, init?: Init): NativeBuffer {
+export function malloc(count: number, size: number = 1, init?: Init, options?: MallocOptions): NativeBuffer {
   const byteLength = lengthOf(count, size)
   const checked = init === undefined ? AS_IS : checkOptionalInit(init, byteLength)
+  if (options !== undefined) {
+    const special = checkMallocOptions(options, checked)
+    if (special !== undefined) return create(allocateCellWith(special, byteLength, checked), byteLength)
+  }
   return create(allocate(byteLength, checked), byteLength)
 }

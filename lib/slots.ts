@@ -1,5 +1,6 @@
 import { hotPair, Slot, type BlockPool, type GrowingBlock } from './native.js'
-import { fillSlot, UNINIT, type CheckedInit } from './init.js'
+import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
+import type { CheckedOptions } from './options.js'
 
 // In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
 const { allocate, endOfKeys, free, keyStep, registers } = hotPair
@@ -67,12 +68,19 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
   return cell
 }
 
+/** Allocates and fills a block that is special. Every argument must have been checked. */
+export function allocateCellWith(options: CheckedOptions, byteLength: number, init: CheckedInit): Cell {
+  const { align, lazy, secure } = options
+  const cell = receive((slot) => slot.allocate(byteLength, fillByte(init), align, lazy, secure))
+  if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
+  return cell
+}
+
 /** Takes a block from a pool, and fills it. Every argument must have been checked. */
 export function allocateCellFrom(blocks: BlockPool, byteLength: number, init: CheckedInit): Cell {
-  const fill = typeof init === 'number' && init !== UNINIT ? init : null
   const cell = acquire()
   try {
-    cell.address = cell.slot.allocateFrom(blocks, byteLength, fill)
+    cell.address = cell.slot.allocateFrom(blocks, byteLength, fillByte(init))
   } catch (error) {
     recycle(cell)
     throw error

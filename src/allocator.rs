@@ -31,7 +31,7 @@ pub(crate) fn calloc(len: usize) -> Option<NonNull<u8>> {
 /// `posix_memalign(align, len)`, which `realloc` and `free` take too; `None` as in [`malloc`].
 ///
 /// `align` must be a power of two, and a multiple of a pointer's size.
-#[cfg(all(unix, not(miri)))]
+#[cfg(unix)]
 pub(crate) fn aligned(align: usize, len: usize) -> Option<NonNull<u8>> {
     if len == 0 || len > isize::MAX as usize || fault::strikes() {
         return None;
@@ -42,8 +42,8 @@ pub(crate) fn aligned(align: usize, len: usize) -> Option<NonNull<u8>> {
     NonNull::new(block.cast())
 }
 
-/// There are no huge pages to align to.
-#[cfg(not(all(unix, not(miri))))]
+/// `malloc(len)` aligns as far as can be asked for: there is nothing that `free` takes and aligns to more.
+#[cfg(not(unix))]
 pub(crate) fn aligned(_align: usize, len: usize) -> Option<NonNull<u8>> {
     malloc(len)
 }

@@ -103,7 +103,7 @@ pub(crate) fn charge(len: usize) -> Result<(), OutOfMemory> {
     })
 }
 
-/// Enters `len` bytes that are resident already into the books; only the set limit can refuse them.
+/// Enters `len` bytes into the books that are resident already, or need not be; only the set limit can refuse them.
 #[inline]
 pub(crate) fn charge_resident(len: usize) -> Result<(), OutOfMemory> {
     BOOKS.enter(len)
@@ -116,6 +116,12 @@ pub(crate) fn refund(len: usize) {
     SPENDING.with(|spending| {
         spending.left.set(spending.left.get().saturating_add(len).min(spending.granted.get()));
     });
+}
+
+/// Takes `len` bytes out of the books that may never have been resident: what they leave, if anything, is not known.
+#[inline]
+pub(crate) fn refund_untouched(len: usize) {
+    BOOKS.leave(len);
 }
 
 /// Whether the set limit would refuse `len` more bytes; nothing is entered.

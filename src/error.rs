@@ -1,6 +1,6 @@
 //! Why memory was refused.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// Why a block was refused. Every number is in bytes.
 ///
@@ -23,6 +23,15 @@ pub enum OutOfMemory {
         available: u64,
         /// What is left to the rest of the process on top of the request.
         reserve: usize,
+    },
+    /// A secure block cannot be locked in memory, or not be left out of core dumps.
+    Lock {
+        /// How many bytes were to be locked.
+        requested: usize,
+        /// How many bytes the process may lock (`RLIMIT_MEMLOCK`); `None` if there is no limit.
+        limit: Option<u64>,
+        /// What the system answered; [`Unsupported`](std::io::ErrorKind::Unsupported) where it cannot do so at all.
+        reason: io::ErrorKind,
     },
     /// The limit set with [`set_memory_limit`](crate::set_memory_limit) would be passed.
     Limit {
@@ -48,6 +57,22 @@ impl fmt::Display for OutOfMemory {
                 "cannot make {requested} bytes resident: the machine and its container have {available} bytes left, \
                  of which {reserve} are kept for the rest of the process. \
                  Free blocks, ask for less, or raise the container's memory limit"
+            ),
+            Self::Lock { reason: io::ErrorKind::Unsupported, .. } => {
+                write!(
+                    out,
+                    "cannot make a secure block: this system does not lock memory and leave it out of core dumps"
+                )
+            }
+            Self::Lock { requested, limit: Some(limit), .. } => write!(
+                out,
+                "cannot lock {requested} bytes in memory: the process may lock {limit} bytes in all. \
+                 Free secure blocks, ask for less, or raise that limit (ulimit -l)"
+            ),
+            Self::Lock { requested, limit: None, reason } => write!(
+                out,
+                "cannot lock {requested} bytes in memory: the system answered \"{reason}\". \
+                 Free secure blocks, or make fewer and larger ones"
             ),
             Self::Limit { requested, live, limit } => write!(
                 out,

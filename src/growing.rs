@@ -1,6 +1,6 @@
 //! [`Growing`]: a block that becomes resident step by step.
 
-use crate::block::{Block, Init};
+use crate::block::{Attributes, Block, Init};
 use crate::error::OutOfMemory;
 use crate::fill::fill;
 use crate::touch::touch;
@@ -39,7 +39,7 @@ impl Growing {
     ///
     /// [`OutOfMemory`] as for [`Block::malloc`].
     pub fn malloc(len: usize) -> Result<Self, OutOfMemory> {
-        Self::new(len, Init::Uninit, Vec::new())
+        Self::new(len, Init::Uninit, Vec::new(), Attributes::PLAIN)
     }
 
     /// Allocates `len` bytes with `calloc`, all of them zero. None of them is touched, unless C clears them.
@@ -47,8 +47,8 @@ impl Growing {
     /// # Errors
     ///
     /// [`OutOfMemory`] as for [`Block::malloc`].
-    pub fn calloc(len: usize) -> Result<Self, OutOfMemory> {
-        Self::new(len, Init::Zero, Vec::new())
+    pub fn zeroed(len: usize) -> Result<Self, OutOfMemory> {
+        Self::new(len, Init::Zero, Vec::new(), Attributes::PLAIN)
     }
 
     /// Allocates `len` bytes with `malloc`, over which `pattern` is to be repeated; the last repetition is cut, and an
@@ -58,14 +58,23 @@ impl Growing {
     ///
     /// [`OutOfMemory`] as for [`Block::malloc`].
     pub fn filled(len: usize, pattern: &[u8]) -> Result<Self, OutOfMemory> {
+        let (init, pattern) = Self::split(pattern, len);
+        Self::new(len, init, pattern, Attributes::PLAIN)
+    }
+
+    /// What a block of `len` bytes is to be touched with, and what is to be repeated over it then.
+    pub(crate) fn split(pattern: &[u8], len: usize) -> (Init, Vec<u8>) {
         match pattern {
-            [byte] => Self::new(len, Init::Byte(*byte), Vec::new()),
-            _ => Self::new(len, Init::Uninit, pattern[..pattern.len().min(len)].to_vec()),
+            [0] => (Init::Zero, Vec::new()),
+            [byte] => (Init::Byte(*byte), Vec::new()),
+            _ => (Init::Uninit, pattern[..pattern.len().min(len)].to_vec()),
         }
     }
 
-    fn new(len: usize, init: Init, pattern: Vec<u8>) -> Result<Self, OutOfMemory> {
-        let block = pool::or_give_up(|| Block::obtain(len, init))?;
+    /// The block must not be lazy.
+    pub(crate) fn new(len: usize, init: Init, pattern: Vec<u8>, attributes: Attributes) -> Result<Self, OutOfMemory> {
+        debug_assert!(!attributes.is_lazy());
+        let block = pool::or_give_up(|| Block::obtain(len, init, attributes))?;
         Ok(Self { block, init, pattern, resident: 0 })
     }
 
@@ -77,7 +86,9 @@ impl Growing {
     pub fn step(&mut self, len: usize) -> Result<(), OutOfMemory> {
         let to = self.end_of_step(len);
         // SAFETY: `to` is at most the block's length; nobody else knows of the block yet.
-        pool::or_give_up(|| unsafe { touch(self.block.start(), self.resident, to, self.init.contents()) })?;
+        pool::or_give_up(|| unsafe {
+            touch(self.block.start(), self.resident, to, self.init.contents(self.block.attributes()))
+        })?;
         if !self.pattern.is_empty() {
             let (pattern, from) = (&self.pattern, self.resident);
             // SAFETY: likewise; the phase is less than the pattern's length.
@@ -115,13 +126,14 @@ impl Growing {
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`] as for [`step`](Self::step); the memory is then given back.
+    /// [`OutOfMemory`] as for [`step`](Self::step), and [`OutOfMemory::Lock`] for a secure block that cannot be locked; the
+    /// memory is then given back.
     pub fn finish(mut self) -> Result<Block, OutOfMemory> {
         if self.resident < self.block.len() {
             self.step(usize::MAX)?;
         }
         // What was filled is not painted over in the debug mode.
-        self.block.complete(if self.pattern.is_empty() { self.init } else { Init::Zero });
+        self.block.complete(if self.pattern.is_empty() { self.init } else { Init::Zero })?;
         Ok(self.block)
     }
 }
@@ -160,7 +172,7 @@ mod tests {
         assert!(live() >= len);
         drop(growing);
         assert!(live() < len);
-        assert_eq!(Growing::calloc(100_000).unwrap().finish().unwrap().len(), 100_000);
+        assert_eq!(Growing::zeroed(100_000).unwrap().finish().unwrap().len(), 100_000);
         assert!(Growing::malloc(0).is_err());
     }
 

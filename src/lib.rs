@@ -26,7 +26,7 @@
 //! # Features
 //!
 //! - `napi`: the Node-API binding, which the npm package is built from. Off by default; the crate
-//!   then depends on `libc` alone.
+//!   then depends on `libc` and `zeroize` alone.
 //!
 //! # Platforms
 //!
@@ -66,7 +66,7 @@ mod residency;
 mod sync;
 mod touch;
 
-pub use block::{Block, Consumed};
+pub use block::{Alignment, Block, BlockOptions, Consumed};
 pub use budget::{Budget, budget, set_memory_limit};
 pub use error::OutOfMemory;
 pub use growing::Growing;

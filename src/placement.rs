@@ -37,6 +37,12 @@ pub(crate) fn malloc(len: usize) -> Option<NonNull<u8>> {
     allocator::aligned(huge, padded(len, huge)).or_else(|| allocator::malloc(len))
 }
 
+/// A block that starts on a multiple of `alignment`.
+pub(crate) fn aligned(alignment: usize, len: usize) -> Option<NonNull<u8>> {
+    let placed = huge_page_for(len).and_then(|huge| allocator::aligned(alignment.max(huge), padded(len, huge)));
+    placed.or_else(|| allocator::aligned(alignment, len))
+}
+
 /// `free(block)`.
 ///
 /// # Safety

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::block::{Block, Init};
+use crate::block::{Attributes, Block, Init};
 use crate::debug;
 use crate::error::OutOfMemory;
 
@@ -111,7 +111,7 @@ impl Pool {
     /// # Errors
     ///
     /// As for [`malloc`](Self::malloc).
-    pub fn calloc(&self, len: usize) -> Result<Block, OutOfMemory> {
+    pub fn zeroed(&self, len: usize) -> Result<Block, OutOfMemory> {
         self.allocate(len, Init::Zero)
     }
 
@@ -128,14 +128,15 @@ impl Pool {
             }
             return Ok(block);
         }
-        let block = match class.filter(|class| *class > len).map(|class| Block::allocate(class, init)) {
-            Some(Ok(mut block)) => {
-                block.cut(len);
-                block
-            }
-            // There may be room for what was asked for all the same.
-            Some(Err(_)) | None => Block::allocate(len, init)?,
-        };
+        let block =
+            match class.filter(|class| *class > len).map(|class| Block::allocate(class, init, Attributes::PLAIN)) {
+                Some(Ok(mut block)) => {
+                    block.cut(len);
+                    block
+                }
+                // There may be room for what was asked for all the same.
+                Some(Err(_)) | None => Block::allocate(len, init, Attributes::PLAIN)?,
+            };
         self.shelves().stats.misses += 1;
         Ok(block)
     }
@@ -152,7 +153,9 @@ impl Pool {
         if debug::is_enabled() || !self.options.scrub && self.is_closed() {
             return Some(block);
         }
-        let class = self.class_of(block.len()).filter(|class| block.grow_in_place(*class));
+        // Who is given a block next expects nothing special of it.
+        let class = self.class_of(block.len()).filter(|_| block.attributes().is_plain());
+        let class = class.filter(|class| block.grow_in_place(*class));
         if self.options.scrub {
             // Before anybody else can see it: whoever gets it next, from here or from C.
             block.wipe();

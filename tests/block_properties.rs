@@ -97,7 +97,7 @@ impl Model {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Malloc(len) => self.admit(Block::malloc(*len), vec![None; *len]),
-            Step::Calloc(len) => self.admit(Block::calloc(*len), vec![Some(0); *len]),
+            Step::Calloc(len) => self.admit(Block::zeroed(*len), vec![Some(0); *len]),
             Step::Consume(held, len, byte) => {
                 // SAFETY: `malloc` has no precondition, and gives at least `held` bytes.
                 let start = unsafe { NonNull::new(libc::malloc(*held)).expect("there is memory").cast::<u8>() };

@@ -50,7 +50,7 @@ fn a_corrupt_block_is_freed_and_refunded() {
 fn uninitialised_bytes_hold_a_pattern_and_zeros_are_zeros() {
     let mut block = malloc(100);
     assert_eq!(bytes(&block), [0xa5; 100]);
-    assert_eq!(bytes(&Block::calloc(100).unwrap()), [0; 100]);
+    assert_eq!(bytes(&Block::zeroed(100).unwrap()), [0; 100]);
     block.fill(b"x");
     block.resize(300).unwrap();
     assert_eq!((&bytes(&block)[..100], &bytes(&block)[100..]), (&[b'x'; 100][..], &[0xa5; 200][..]));

@@ -11,7 +11,7 @@ const LARGE: usize = 33 * MIB;
 
 /// Everything that the crate does, with the memory that it takes different ways for.
 fn scenario() -> Result<Vec<Block>, OutOfMemory> {
-    let mut blocks = vec![Block::malloc(100)?, Block::calloc(100_000)?, Block::malloc(LARGE)?];
+    let mut blocks = vec![Block::malloc(100)?, Block::zeroed(100_000)?, Block::malloc(LARGE)?];
     let mut block = Block::malloc(10)?;
     block.fill(b"0123456789");
     for len in [50, 300_000, LARGE, 4 * MIB, 10] {

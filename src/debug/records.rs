@@ -24,6 +24,8 @@ pub(crate) struct Record {
     len: usize,
     /// 0 if the block could not be resized as it was consumed, so that there is no room for one.
     redzone: usize,
+    /// Whether its pages may never have been used: then it is not poisoned, which would use them all.
+    lazy: bool,
     /// Blocks are numbered in the order in which they came.
     #[cfg_attr(not(feature = "napi"), expect(dead_code, reason = "the binding alone lists blocks"))]
     number: u64,
@@ -87,10 +89,10 @@ impl Record {
 /// The caller must hold a live block of `len + redzone` bytes, and take the record out before the block
 /// goes or moves.
 #[cold]
-pub(crate) unsafe fn admit(start: NonNull<u8>, len: usize, redzone: usize) {
+pub(crate) unsafe fn admit(start: NonNull<u8>, len: usize, redzone: usize, lazy: bool) {
     let mut records = lock();
     records.count += 1;
-    let record = Record { start: Start(start), len, redzone, number: records.count, stack: None };
+    let record = Record { start: Start(start), len, redzone, lazy, number: records.count, stack: None };
     // SAFETY: the caller holds the block.
     unsafe { record.write_redzone() };
     records.blocks.insert(start.as_ptr().addr(), record);
@@ -173,7 +175,9 @@ pub(crate) fn retire(start: NonNull<u8>, found_by: &'static str) -> Result<(), C
     // SAFETY: the caller holds the block, until it frees it.
     unsafe {
         let checked = record.check(found_by).inspect_err(report);
-        redzone::write_freed(start.as_ptr(), record.len + record.redzone);
+        if !record.lazy {
+            redzone::write_freed(start.as_ptr(), record.len + record.redzone);
+        }
         checked
     }
 }

@@ -1,6 +1,7 @@
 //! Errors as JavaScript gets them: a class, a stable code, and a sentence that says what to do.
 
 use std::ffi::{CStr, CString};
+use std::io;
 
 use napi::{Status, sys};
 
@@ -66,6 +67,13 @@ impl Failure {
             c"ERR_CMALLOC_ESCAPED",
             "The block's ArrayBuffer was transferred or cannot be detached, so that other JavaScript may still reach \
              its bytes. Copy them with slice(), and free this handle",
+        )
+    }
+
+    pub(crate) fn secure() -> Self {
+        Self::error(
+            c"ERR_CMALLOC_SECURE",
+            "Cannot release a secure block: C's free() would not wipe it. Release a copy: slice().release()",
         )
     }
 
@@ -148,7 +156,12 @@ impl From<OutOfMemory> for Failure {
     fn from(refusal: OutOfMemory) -> Self {
         let mut message = refusal.to_string();
         message[..1].make_ascii_uppercase();
-        Self { class: Class::Range, code: c"ERR_CMALLOC_OUT_OF_MEMORY", message }
+        let code = match refusal {
+            OutOfMemory::Lock { reason: io::ErrorKind::Unsupported, .. } => return Self::unsupported(message),
+            OutOfMemory::Lock { .. } => c"ERR_CMALLOC_LOCK_LIMIT",
+            _ => c"ERR_CMALLOC_OUT_OF_MEMORY",
+        };
+        Self { class: Class::Range, code, message }
     }
 }
 

@@ -9,7 +9,8 @@ use napi_derive::napi;
 
 use super::environment::Environment;
 use super::failure::{Failure, Outcome};
-use super::slot::{Bytes, byte_of, length_of};
+use super::lifecycle::Init;
+use super::slot::{Bytes, byte_of, length_of, options_of};
 use crate::{Block, Growing, OutOfMemory};
 
 /// What the thread pool and JavaScript's thread share. Whoever lets go last gives the memory back.
@@ -35,15 +36,18 @@ pub struct GrowingBlock {
 #[napi]
 impl GrowingBlock {
     /// Allocates `byteLength` bytes without touching them. They are to hold anything; or the byte `fill` everywhere; or
-    /// the bytes of `pattern`, which are copied, over and over.
+    /// the bytes of `pattern`, which are copied, over and over. `align` and `secure` are as for `Slot.allocate`.
     ///
-    /// Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_ARG_VALUE` if the pattern is empty.
+    /// Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_CMALLOC_LOCK_LIMIT`,
+    /// `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`, and `ERR_INVALID_ARG_VALUE` if the pattern is empty.
     #[napi(constructor)]
     pub fn new(
         env: Env,
         byte_length: f64,
         fill: Option<f64>,
         #[napi(ts_arg_type = "Uint8Array")] pattern: Option<Bytes>,
+        align: Option<f64>,
+        secure: Option<bool>,
     ) -> napi::Result<Self> {
         let allocate = || {
             let environment = Environment::of(env.raw())?;
@@ -53,10 +57,10 @@ impl GrowingBlock {
                 (None, Some(pattern)) => pattern.copy(len)?,
                 (None, None) => Vec::new(),
             };
-            let growing = environment.with_last_chance(env.raw(), || match pattern[..] {
-                [] => Growing::malloc(len),
-                [0] => Growing::calloc(len),
-                _ => Growing::filled(len, &pattern),
+            let attributes = options_of(Init::Uninit, align, false, secure == Some(true))?.attributes();
+            let growing = environment.with_last_chance(env.raw(), || {
+                let (init, pattern) = Growing::split(&pattern, len);
+                Growing::new(len, init, pattern, attributes)
             })?;
             Ok(Self { state: Arc::new(Mutex::new(State { growing: Some(growing), failure: None })) })
         };

@@ -20,6 +20,7 @@ use super::failure::{Failure, Outcome, check};
 use super::lifecycle::Init;
 use super::slot::{byte_of, length_of};
 use super::table::{END_OF_KEYS, KEY_STEP};
+use crate::block::Attributes;
 
 /// The registers, each the bits of a double. Their memory is never given back, some bytes for each
 /// environment: whatever JavaScript does with the array, nobody reads memory that is gone.
@@ -154,7 +155,7 @@ unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info)
             let len = length_of(registers.get(BYTE_LENGTH))?;
             let fill = registers.get(FILL);
             let init = if fill == UNINIT { Init::Uninit } else { Init::Byte(byte_of(fill)?) };
-            environment.allocate(env, place, len, init)?;
+            environment.allocate(env, place, len, init, Attributes::PLAIN)?;
             let (start, _) = place.parts().ok_or_else(Failure::freed)?;
             registers.set(BYTE_LENGTH, address_as_number(start.as_ptr().expose_provenance()));
             Ok(())

@@ -17,8 +17,9 @@ use super::home::Homed;
 use super::ownership;
 use super::table::{Counters, Place, State, add};
 use super::view::View;
+use crate::block::Attributes;
 use crate::fill::fill;
-use crate::{Block, Consumed, block, budget};
+use crate::{Block, Consumed, block};
 
 /// What a new block's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +44,16 @@ impl From<Init> for block::Init {
 impl Environment {
     /// Allocates a block into an idle slot.
     #[inline]
-    pub(crate) fn allocate(&self, env: sys::napi_env, place: Place<'_>, len: usize, init: Init) -> Outcome<()> {
+    pub(crate) fn allocate(
+        &self,
+        env: sys::napi_env,
+        place: Place<'_>,
+        len: usize,
+        init: Init,
+        attributes: Attributes,
+    ) -> Outcome<()> {
         Self::must_be_idle(place)?;
-        let block = self.with_last_chance(env, || Block::allocate_at_once(len, init.into()))?;
+        let block = self.with_last_chance(env, || Block::allocate_at_once(len, init.into(), attributes))?;
         self.admit(env, place, block, |counters| &counters.allocations);
         Ok(())
     }
@@ -154,14 +162,12 @@ impl Environment {
         if let Some(home) = home.as_ref().filter(|home| home.scrubs() && len != old) {
             return self.resize_scrubbed(env, place, len, home);
         }
-        if len > old {
-            // Before the ArrayBuffer is detached: a refusal must leave it as it is.
-            self.with_last_chance(env, || budget::check(len - old))?;
-        }
+        // Before the ArrayBuffer is detached: a refusal must leave it as it is.
+        self.check_resize(env, place, len)?;
         if !self.recover(env, place)? {
             let block = self.with_last_chance(env, || match &home {
                 Some(home) => home.malloc(len),
-                None => Block::malloc(len),
+                None => Block::allocate(len, block::Init::Uninit, place.attributes()),
             })?;
             return self.replace(env, place, Homed::new(block, home), false);
         }
@@ -169,6 +175,13 @@ impl Environment {
             .ok_or_else(Failure::freed)?;
         self.report(env, signed(len) - signed(old));
         Ok(())
+    }
+
+    /// Refuses a resize that the machine or the set limit would refuse now.
+    fn check_resize(&self, env: sys::napi_env, place: Place<'_>, len: usize) -> Outcome<()> {
+        let (start, old) = place.parts().ok_or_else(Failure::freed)?;
+        // SAFETY: the entry, or what it lent its block to, has the block.
+        self.with_last_chance(env, || unsafe { Block::check_resize(start, old, len, place.attributes()) })
     }
 
     /// Resizes the block as [`consume`](Self::consume) does, for its next owner: it leaves its pool. Returns
@@ -180,7 +193,7 @@ impl Environment {
             return Err(Failure::escaped());
         }
         // Before the ArrayBuffer is detached; from there on nothing is refused any more.
-        self.with_last_chance(env, || budget::check(len.saturating_sub(old)))?;
+        self.check_resize(env, place, len)?;
         if !self.recover(env, place)? {
             return Err(Failure::escaped());
         }
@@ -195,6 +208,9 @@ impl Environment {
     pub(crate) fn release(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<usize> {
         place.parts().ok_or_else(Failure::freed)?;
         must_be_intact(place, "by release()")?;
+        if place.attributes().is_secure() {
+            return Err(Failure::secure());
+        }
         if !self.recover(env, place)? {
             return Err(Failure::escaped());
         }

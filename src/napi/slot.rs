@@ -16,6 +16,7 @@ use super::lifecycle::Init;
 use super::pool::BlockPool;
 use super::table::{Place, exact_integer};
 use crate::residency::resident_bytes;
+use crate::{Alignment, BlockOptions};
 
 /// A native handle for at most one block of C memory. Safe by itself: the block is freed once, by
 /// `free()`, or when the slot is garbage-collected; a slot can be used again after `free()`.
@@ -47,15 +48,28 @@ impl Slot {
         occupy().map_err(|failure: Failure| failure.thrown(env))
     }
 
-    /// Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere.
+    /// Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere. Their address is a
+    /// multiple of `align`, a power of two up to 4 GiB. If they are `lazy`, they become resident on first use, unless they
+    /// are filled with another byte than 0; if they are `secure`, they are locked in memory, left out of core dumps, and
+    /// wiped at their end.
     ///
-    /// Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_STATE` if the slot has
-    /// a block already.
+    /// Throws `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_CMALLOC_LOCK_LIMIT`,
+    /// `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`, and `ERR_INVALID_STATE` if the slot has a block already.
     #[napi]
-    pub fn allocate(&self, env: Env, byte_length: f64, fill: Option<f64>) -> napi::Result<()> {
+    pub fn allocate(
+        &self,
+        env: Env,
+        byte_length: f64,
+        fill: Option<f64>,
+        align: Option<f64>,
+        lazy: Option<bool>,
+        secure: Option<bool>,
+    ) -> napi::Result<()> {
         self.run(env, |environment, env| {
             let init = fill.map_or(Ok(Init::Uninit), |byte| byte_of(byte).map(Init::Byte))?;
-            environment.allocate(env, self.place(), length_of(byte_length)?, init)
+            let len = length_of(byte_length)?;
+            let options = options_of(init, align, lazy == Some(true), secure == Some(true))?;
+            environment.allocate(env, self.place(), len, init, options.attributes())
         })
     }
 
@@ -416,6 +430,32 @@ pub(crate) fn byte_of(value: f64) -> Outcome<u8> {
     exact_integer(value)
         .and_then(|byte| u8::try_from(byte).ok())
         .ok_or_else(|| Failure::out_of_range(format!("A byte must be an integer from 0 to 255, not {value}")))
+}
+
+/// How a block is to be made: see `Slot.allocate`.
+pub(crate) fn options_of(init: Init, align: Option<f64>, lazy: bool, secure: bool) -> Outcome<BlockOptions> {
+    let options = match init {
+        Init::Uninit => BlockOptions::new(),
+        Init::Byte(byte) => BlockOptions::new().filled(byte),
+    };
+    let options = options.lazy(lazy).secure(secure);
+    align.map_or(Ok(options), |align| Ok(options.align(alignment_of(align)?)))
+}
+
+fn alignment_of(value: f64) -> Outcome<Alignment> {
+    /// What the largest alignment is where C's `free` takes blocks of any.
+    const LARGEST: usize = 1 << 32;
+
+    let bytes = exact_integer(value).and_then(|bytes| usize::try_from(bytes).ok());
+    match bytes.filter(|bytes| bytes.is_power_of_two() && *bytes <= LARGEST) {
+        None => Err(Failure::out_of_range(format!("An alignment must be a power of two up to 2^32, not {value}"))),
+        Some(bytes) => Alignment::new(bytes).ok_or_else(|| {
+            Failure::unsupported(format!(
+                "C's free() takes no blocks here that are aligned to more than {} bytes, as malloc aligns",
+                Alignment::MAX
+            ))
+        }),
+    }
 }
 
 /// An address that `malloc` can have returned.

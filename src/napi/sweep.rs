@@ -176,6 +176,9 @@ impl Environment {
                 OutOfMemory::Machine { requested, available, reserve } => {
                     requested as u64 + reserve as u64 <= available.saturating_add(bytes)
                 }
+                OutOfMemory::Lock { requested, limit, .. } => {
+                    limit.is_some_and(|limit| requested as u64 <= limit.min(bytes))
+                }
                 OutOfMemory::Limit { requested, live, limit } => {
                     (live as u64).saturating_sub(bytes) + requested as u64 <= limit as u64
                 }

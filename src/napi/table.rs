@@ -12,6 +12,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use crate::Block;
+use crate::block::Attributes;
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 /// A key is `generation * 2^26 + index`, an integer that a double holds exactly.
@@ -64,6 +65,8 @@ struct Entry {
     state: AtomicU8,
     /// Whether the block goes back to a pool at its end. For the owning thread only.
     homed: AtomicU8,
+    /// What is special about the block. For the owning thread only.
+    attributes: AtomicU8,
     /// Where the block is, in both `Live` and `Viewed`; 0 if there is none.
     address: AtomicUsize,
     len: AtomicUsize,
@@ -316,6 +319,12 @@ impl Place<'_> {
         Some((start, self.entry.len.load(Ordering::Relaxed)))
     }
 
+    /// What is special about the block, if there is one.
+    #[inline]
+    pub(crate) fn attributes(self) -> Attributes {
+        Attributes::from_bits(self.entry.attributes.load(Ordering::Relaxed))
+    }
+
     /// Puts a block into an idle entry.
     ///
     /// # Panics
@@ -325,7 +334,8 @@ impl Place<'_> {
     pub(crate) fn put(self, block: Block) {
         assert!(self.state() == State::Idle, "an entry owns one block");
         debug_assert!(!self.is_homed());
-        let (start, len) = block.into_parts();
+        let (start, len, attributes) = block.into_parts();
+        self.entry.attributes.store(attributes.to_bits(), Ordering::Relaxed);
         self.entry.len.store(len, Ordering::Release);
         self.entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
         self.entry.set_state(State::Live);
@@ -342,7 +352,7 @@ impl Place<'_> {
         self.clear(len);
         // SAFETY: `put` took the block apart. The entry was live, so that it was the block's only
         // holder, and it has just forgotten it.
-        Some(unsafe { Block::from_parts(start, len) })
+        Some(unsafe { Block::from_parts(start, len, self.attributes()) })
     }
 
     /// Changes the block of a live entry in place; the entry's old key is stale then.
@@ -357,9 +367,9 @@ impl Place<'_> {
         self.entry.set_state(State::Changing);
         // SAFETY: as in `take`; the entry does not forget its address, but makes no block of it until the
         // block was taken apart again below.
-        let mut block = unsafe { Block::from_parts(start, len) };
+        let mut block = unsafe { Block::from_parts(start, len, self.attributes()) };
         let result = change(&mut block);
-        let (start, new_len) = block.into_parts();
+        let (start, new_len, _) = block.into_parts();
         self.entry.move_on();
         self.entry.len.store(new_len, Ordering::Release);
         self.entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
@@ -378,7 +388,7 @@ impl Place<'_> {
         let (start, len) = self.parts()?;
         self.entry.set_state(State::Viewed);
         // SAFETY: as in `take`; a viewed entry never makes a block of what it remembers.
-        Some(unsafe { Block::from_parts(start, len) })
+        Some(unsafe { Block::from_parts(start, len, self.attributes()) })
     }
 
     /// Forgets a viewed block: its control block has dealt with it, or will.
@@ -391,9 +401,9 @@ impl Place<'_> {
 
     /// Takes a lent block back.
     pub(crate) fn reclaim(self, block: Block) {
-        let (start, len) = block.into_parts();
+        let (start, len, attributes) = block.into_parts();
         debug_assert_eq!(self.state(), State::Viewed);
-        debug_assert_eq!(self.parts(), Some((start, len)));
+        debug_assert_eq!((self.parts(), self.attributes()), (Some((start, len)), attributes));
         self.entry.set_state(State::Live);
     }
 
@@ -460,7 +470,7 @@ mod tests {
     use super::*;
 
     fn block(len: usize) -> Block {
-        Block::calloc(len).unwrap()
+        Block::zeroed(len).unwrap()
     }
 
     #[test]

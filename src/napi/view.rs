@@ -91,7 +91,7 @@ impl Control {
             ownership::lock().remove_orphan(block.as_ptr().addr());
         }
         if let Some(Rest::Leak(block)) = rest {
-            let (start, len) = block.into_block().into_parts();
+            let (start, len, _) = block.into_block().into_parts();
             ownership::lock().add_leaked(start.as_ptr().addr(), len);
         }
         self.delete_reference(env);

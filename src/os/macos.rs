@@ -3,7 +3,8 @@
 use std::mem;
 use std::ptr::NonNull;
 
-pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, huge_page_size, populate};
+pub(crate) use super::no_lock::{hide_from_dumps, lock, lock_limit, show_in_dumps, unlock};
+pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, discard, huge_page_size, populate};
 pub(crate) use super::unix::{page_size, resident_pages};
 
 /// What a block of the C allocator holds.

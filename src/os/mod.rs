@@ -7,12 +7,18 @@
 //! - `advise_huge(start, len, wanted)`: asks for huge pages where they fit, or for none;
 //! - `populate(start, len)`: makes whole pages resident in one call, or says that it cannot;
 //! - `resident_pages(start, states)`: which of the pages from `start` on are resident;
+//! - `discard(start, len)`: gives whole pages back, which are zero when they come again, or says that it cannot;
+//! - `hide_from_dumps(start, len)`, `lock(start, len)`, what undoes them, and `lock_limit()`;
 //! - `usable_size(block)`: how much a block of the C allocator holds;
 //! - `available_memory()`: how much more can be made resident;
 //! - `doubt(address)`: why there can be no block of the C allocator at an address.
 
+#[cfg(all(any(target_os = "linux", target_os = "freebsd"), not(miri)))]
+mod lock;
 #[cfg(mocked_pages)]
 mod mocked;
+#[cfg(any(miri, not(any(target_os = "linux", target_os = "freebsd"))))]
+mod no_lock;
 #[cfg(any(miri, not(target_os = "linux")))]
 mod one_by_one;
 #[cfg(all(unix, not(miri)))]
@@ -45,7 +51,7 @@ use std::io;
 
 #[cfg(feature = "napi")]
 pub(crate) use platform::doubt;
-pub(crate) use platform::{BRINGS_MANY, available_memory, usable_size};
+pub(crate) use platform::{BRINGS_MANY, available_memory, lock_limit, show_in_dumps, unlock, usable_size};
 
 use crate::fault;
 
@@ -100,6 +106,42 @@ pub(crate) unsafe fn advise_huge(start: *mut u8, len: usize, wanted: bool) {
         // SAFETY: passed on from the caller.
         unsafe { platform::advise_huge(start, len, wanted) };
     }
+}
+
+/// Gives whole pages back to the system; they are zero when they come again. `false` if that cannot be done.
+///
+/// # Safety
+///
+/// `start` must be page-aligned, and the `len` bytes the caller's.
+pub(crate) unsafe fn discard(start: *mut u8, len: usize) -> bool {
+    // SAFETY: passed on from the caller.
+    !fault::strikes() && unsafe { platform::discard(start, len) }
+}
+
+/// Leaves whole pages out of core dumps.
+///
+/// # Safety
+///
+/// As for [`discard`].
+pub(crate) unsafe fn hide_from_dumps(start: *mut u8, len: usize) -> io::Result<()> {
+    if fault::strikes() {
+        return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+    }
+    // SAFETY: passed on from the caller.
+    unsafe { platform::hide_from_dumps(start, len) }
+}
+
+/// Makes whole pages resident, and keeps them so.
+///
+/// # Safety
+///
+/// As for [`discard`].
+pub(crate) unsafe fn lock(start: *mut u8, len: usize) -> io::Result<()> {
+    if fault::strikes() {
+        return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+    }
+    // SAFETY: passed on from the caller.
+    unsafe { platform::lock(start, len) }
 }
 
 /// Which of the pages from `start` on are resident.

@@ -23,3 +23,12 @@ pub(crate) unsafe fn advise_huge(_start: *mut u8, _len: usize, _wanted: bool) {}
 pub(crate) unsafe fn populate(_start: *mut u8, _len: usize) -> bool {
     false
 }
+
+/// Pages that are given back need not be zero when they come again.
+///
+/// # Safety
+///
+/// None.
+pub(crate) unsafe fn discard(_start: *mut u8, _len: usize) -> bool {
+    false
+}

@@ -4,7 +4,8 @@
 use std::io;
 use std::ptr::NonNull;
 
-pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, huge_page_size, populate};
+pub(crate) use super::no_lock::{hide_from_dumps, lock, lock_limit, show_in_dumps, unlock};
+pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, discard, huge_page_size, populate};
 #[cfg(all(unix, not(miri)))]
 pub(crate) use super::unix::page_size;
 

@@ -9,7 +9,8 @@ use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, GlobalMemoryS
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
 // `PrefetchVirtualMemory` brings pages in without making them writable ones of the working set.
-pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, huge_page_size, populate};
+pub(crate) use super::no_lock::{hide_from_dumps, lock, lock_limit, show_in_dumps, unlock};
+pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, discard, huge_page_size, populate};
 
 unsafe extern "C" {
     /// Of the C runtime that this crate is linked to, like `malloc` itself.

@@ -16,6 +16,7 @@ use crate::fault;
 #[cfg(feature = "napi")]
 pub(crate) use self::doubt::doubt;
 pub(crate) use self::huge::{advise_huge, huge_page_size};
+pub(crate) use super::lock::{hide_from_dumps, lock, lock_limit, show_in_dumps, unlock};
 pub(crate) use super::unix::{page_size, resident_pages};
 
 /// By huge pages, and on most kernels by `MADV_POPULATE_WRITE`.
@@ -59,6 +60,16 @@ fn populating_works() -> bool {
     // SAFETY: as above; nothing refers to it any more.
     unsafe { libc::munmap(memory, page) };
     works && states[0] & 1 != 0
+}
+
+/// Gives whole pages back to the system. Those that only this process has are zero when they come again.
+///
+/// # Safety
+///
+/// `start` must be page-aligned, and the `len` bytes the caller's.
+pub(crate) unsafe fn discard(start: *mut u8, len: usize) -> bool {
+    // SAFETY: nobody needs what the pages hold; `madvise` itself refuses what is not mapped.
+    unsafe { libc::madvise(start.cast(), len, libc::MADV_DONTNEED) == 0 }
 }
 
 /// What a block of the C allocator holds, at least what was asked for it.

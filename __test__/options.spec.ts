@@ -1,0 +1,245 @@
+import { readFileSync } from 'node:fs'
+import test from 'ava'
+import { consume, handOver, malloc, mallocAsync, NativeBuffer, setMemoryLimit, stats, takeOver } from 'cmalloc'
+import * as libc from './support/libc.js'
+import { readDocument, table } from './support/readme.js'
+import { collectUntil, escape, linuxTest, live, memAvailable, MiB } from './support/memory.js'
+
+const GiB = 2 ** 30
+const IS_WINDOWS = process.platform === 'win32'
+
+/** Those that every system can serve. */
+const ALIGNMENTS = IS_WINDOWS ? [1, 2, 8, 16] : [1, 2, 8, 16, 32, 64, 512, 4096, 65_536, 2 * MiB, GiB, 4 * GiB]
+
+let before = live()
+test.serial.beforeEach(async () => {
+  await collectUntil(() => stats().liveBlocks === 0)
+  before = live()
+})
+test.serial.afterEach('everything is given back', (t) => {
+  t.deepEqual(live(), before)
+})
+test.serial.afterEach.always('no limit is left behind', () => {
+  setMemoryLimit(null)
+})
+
+const isAligned = (block: NativeBuffer, align: number): boolean => block.address % BigInt(align) === 0n
+
+/** The process's resident memory, to the page. */
+function residentSet(): number {
+  return Number(/^Rss:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8'))![1]) * 1024
+}
+
+// align
+
+for (const align of ALIGNMENTS) {
+  test.serial(`blocks of any size are aligned to ${align}, resident and filled`, (t) => {
+    for (const size of [1, 17, 4095, 4096, 4097, 100_000, 3 * MiB + 1]) {
+      using block = malloc(size, 1, 'AB', { align })
+      t.true(isAligned(block, align))
+      t.is(block.byteLength, size)
+      t.is(block.residentBytes(), size)
+      t.true(Buffer.from(block.bytes).equals(Buffer.alloc(size, 'AB')))
+      using zeros = malloc(size, 1, 'zero', { align })
+      t.true(isAligned(zeros, align))
+      t.true(zeros.bytes.every((byte) => byte === 0))
+    }
+  })
+
+  test.serial(`a resize keeps the alignment to ${align}, and the contents`, (t) => {
+    using block = malloc(1000, 1, 'abc', { align })
+    let kept = 1000
+    for (const size of [1001, 70_000, 5 * MiB, 40 * MiB, 3 * MiB, 4097, 10, 4096]) {
+      block.resize(size, 'x')
+      t.true(isAligned(block, align), `${size}`)
+      t.is(block.byteLength, size)
+      t.is(block.residentBytes(), size)
+      kept = Math.min(kept, size)
+      t.is(Buffer.from(block.bytes.subarray(0, kept)).toString(), 'abc'.repeat(334).slice(0, kept))
+      t.true(block.bytes.subarray(kept).every((byte) => byte === 120))
+    }
+  })
+}
+
+test.serial('zeros are zeros in memory that was used before', (t) => {
+  for (const size of [100, 5000, 200_000, 3 * MiB]) {
+    for (const lazy of [false, true]) {
+      for (let round = 0; round < 8; round++) {
+        const blocks = [64, 4096].map((align) => malloc(size, 1, 'zero', IS_WINDOWS ? { lazy } : { align, lazy }))
+        for (const block of blocks) {
+          t.true(block.bytes.every((byte) => byte === 0))
+          block.fill('x').free()
+        }
+      }
+    }
+  }
+})
+
+test.serial('mallocAsync aligns, and fills', async (t) => {
+  const align = ALIGNMENTS.at(-1)!
+  for (const init of [undefined, 'zero', 7, 'text'] as const) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    using block = await mallocAsync(33 * MiB, 1, init, { align })
+    t.true(isAligned(block, align))
+    t.is(block.residentBytes(), 33 * MiB)
+    if (init !== undefined) t.true(Buffer.from(block.buffer).equals(Buffer.alloc(33 * MiB, init === 'zero' ? 0 : init)))
+  }
+  await t.throwsAsync(mallocAsync(100, 1, undefined, { align: 3 }), { code: 'ERR_OUT_OF_RANGE' })
+  await t.throwsAsync(mallocAsync(100, 1, undefined, { lazy: true } as never), {
+    code: 'ERR_INVALID_ARG_VALUE',
+    message: /use malloc\(\)/,
+  })
+})
+
+if (IS_WINDOWS) {
+  test('an alignment that free() could not serve is refused', (t) => {
+    t.throws(() => malloc(10, 1, undefined, { align: 32 }), {
+      code: 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
+      message: /more than 16 bytes/,
+    })
+  })
+} else {
+  test.serial('an aligned block keeps its alignment wherever it goes: moved, handed over, escaped', async (t) => {
+    const align = 65_536
+    using moved = consume(malloc(100, 1, 'x', { align }), 200_000)
+    t.true(isAligned(moved, align))
+    using taken = takeOver(handOver(malloc(100, 1, 'y', { align })))
+    t.true(isAligned(taken.resize(300_000), align))
+    const block = malloc(100, 1, 'z', { align })
+    let escaped: ArrayBuffer | undefined = await escape(block)
+    block.resize(3000)
+    t.true(isAligned(block, align))
+    t.is(block.bytes[99], 122)
+    t.is(new Uint8Array(escaped)[99], 122)
+    block.free()
+    escaped = undefined
+    await collectUntil(() => stats().liveBlocks === before.liveBlocks + 2)
+  })
+
+  test.serial('what is released is an ordinary block of C, of that alignment', (t) => {
+    const address = malloc(100, 1, 'x', { align: 4096 }).release()
+    t.is(address % 4096n, 0n)
+    t.is(libc.read(address, 100).toString(), 'x'.repeat(100))
+    libc.free(address)
+  })
+
+  test.serial('a copy and a consumed block are aligned as malloc aligns', (t) => {
+    using block = malloc(5000, 1, 'x', { align: GiB })
+    using copy = block.slice()
+    t.false(isAligned(copy, GiB))
+    t.is(copy.bytes[4999], 120)
+  })
+
+  test.serial('a refused resize leaves an aligned block as it is, ArrayBuffer included', (t) => {
+    using block = malloc(5000, 1, 'x', { align: 4096 })
+    const { address, bytes } = block
+    // A copy holds both for a moment, which is more than there is room for.
+    setMemoryLimit(stats().liveBytes + 300_000)
+    t.throws(() => block.resize(300_001), { code: 'ERR_CMALLOC_OUT_OF_MEMORY' })
+    t.deepEqual([block.address, block.byteLength, block.bytes], [address, 5000, bytes])
+    t.is(bytes[4999], 120)
+    t.is(block.resize(290_000).residentBytes(), 290_000)
+  })
+}
+
+// lazy
+
+linuxTest('2 GiB aligned to 4 GiB cost addresses, and no memory until they are used', (t) => {
+  const resident = residentSet()
+  const available = memAvailable()
+  for (const init of [undefined, 'zero'] as const) {
+    using block = malloc(2 * GiB, 1, init, { align: 4 * GiB, lazy: true })
+    t.true(isAligned(block, 4 * GiB))
+    t.true(block.residentBytes() < MiB, `${block.residentBytes()} bytes are resident`)
+    t.true(residentSet() - resident < 16 * MiB)
+    t.true(available - memAvailable() < 500 * MiB)
+    // Both ends are there to be used.
+    block.view(Uint8Array, 0, 1)[0] = 1
+    block.view(Uint8Array, 2 * GiB - 1)[0] = 2
+    t.deepEqual([block.bytes[0], block.bytes[2 * GiB - 1]], [1, 2])
+    t.true(block.residentBytes() < 5 * MiB)
+  }
+  t.true(residentSet() - resident < 16 * MiB)
+})
+
+linuxTest('an aligned block that is not lazy takes the memory that it holds, and no more', (t) => {
+  const resident = residentSet()
+  using block = malloc(100 * MiB, 1, undefined, { align: 4 * GiB })
+  t.is(block.residentBytes(), 100 * MiB)
+  const taken = residentSet() - resident
+  t.true(taken >= 98 * MiB && taken < 120 * MiB, `${taken} bytes`)
+})
+
+linuxTest('a resize keeps a block lazy: what was used stays, and nothing else comes', (t) => {
+  for (const align of [1, 4096, 4 * GiB]) {
+    using block = malloc(200 * MiB, 1, 'zero', { lazy: true, align })
+    block.bytes.fill(120, 50 * MiB, 51 * MiB)
+    const used = block.residentBytes()
+    t.true(used >= MiB && used < 8 * MiB, `${used} for ${align}`)
+    for (const size of [900 * MiB, 150 * MiB, 2 * GiB]) {
+      block.resize(size)
+      t.true(isAligned(block, align))
+      t.true(block.residentBytes() < 16 * MiB, `${block.residentBytes()} of ${size} for ${align}`)
+      t.true(block.bytes.subarray(50 * MiB, 51 * MiB).every((byte) => byte === 120))
+      t.is(block.bytes[50 * MiB - 1], 0)
+    }
+  }
+})
+
+linuxTest('an aligned block that shrinks gives its memory back', (t) => {
+  const resident = residentSet()
+  using block = malloc(200 * MiB, 1, 'x', { align: 4096 })
+  block.resize(MiB)
+  t.true(residentSet() - resident < 20 * MiB)
+  t.true(block.bytes.every((byte) => byte === 120))
+  t.is(block.resize(50 * MiB).residentBytes(), 50 * MiB)
+})
+
+linuxTest('what the machine has left is not asked for a lazy block, but the set limit counts', (t) => {
+  setMemoryLimit(stats().liveBytes + GiB)
+  t.throws(() => malloc(GiB + 1, 1, undefined, { lazy: true }), { code: 'ERR_CMALLOC_OUT_OF_MEMORY' })
+  using block = malloc(GiB, 1, undefined, { lazy: true })
+  t.is(stats().liveBytes - before.liveBytes, GiB)
+  t.throws(() => block.resize(GiB + 1), { code: 'ERR_CMALLOC_OUT_OF_MEMORY' })
+  t.is(block.byteLength, GiB)
+  setMemoryLimit(null)
+  // More than is left, in parts that the system promises one by one.
+  const parts = Math.ceil(memAvailable() / (4 * GiB)) + 1
+  const blocks = Array.from({ length: parts }, () => malloc(4 * GiB, 1, undefined, { lazy: true }))
+  t.true(parts * 4 * GiB > memAvailable())
+  for (const lazy of blocks) lazy.free()
+})
+
+// Arguments
+
+test('the README has a row for each option', (t) => {
+  const [, ...rows] = table(readDocument('README.md'), 'Options')
+  t.deepEqual(
+    rows.map(([option]) => option),
+    ['`align`', '`lazy: true`', '`secure: true`'],
+  )
+})
+
+test('options that make no sense are refused, and say why', (t) => {
+  const cases: [options: unknown, code: string, message: RegExp, init?: 'A'][] = [
+    [null, 'ERR_INVALID_ARG_TYPE', /options must be an object\. Received null/],
+    [4096, 'ERR_INVALID_ARG_TYPE', /options must be an object\. Received 4096/],
+    [{ align: '16' }, 'ERR_INVALID_ARG_TYPE', /options\.align must be a number\. Received "16"/],
+    [{ align: 16n }, 'ERR_INVALID_ARG_TYPE', /options\.align must be a number/],
+    [{ lazy: 1 }, 'ERR_INVALID_ARG_TYPE', /options\.lazy must be a boolean\. Received 1/],
+    [{ secure: 'yes' }, 'ERR_INVALID_ARG_TYPE', /options\.secure must be a boolean/],
+    [{ lazy: true, secure: true }, 'ERR_INVALID_ARG_VALUE', /options\.lazy must not be true if options\.secure is/],
+    [{ lazy: true }, 'ERR_INVALID_ARG_VALUE', /touches each of its pages/, 'A'],
+  ]
+  for (const align of [0, -1, -16, 3, 24, 1.5, Number.NaN, Infinity, 2 ** 31 + 1, 2 ** 32 - 1, 2 ** 33, 2 ** 64])
+    cases.push([{ align }, 'ERR_OUT_OF_RANGE', /options\.align must be a power of two from 1 to 2\^32\. Received/])
+  for (const [options, code, message, init] of cases)
+    t.throws(() => malloc(100, 1, init, options as never), { code, message })
+})
+
+test('options of which none is set are none', (t) => {
+  for (const options of [undefined, {}, { align: 1, lazy: false, secure: false }, { align: undefined }]) {
+    using block = malloc(100, 1, 'x', options)
+    t.is(block.residentBytes(), 100)
+  }
+})

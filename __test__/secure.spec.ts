@@ -1,0 +1,248 @@
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { consume, handOver, malloc, mallocAsync, NativeBuffer, stats, takeOver } from 'cmalloc'
+import * as libc from './support/libc.js'
+import { lockLimit } from './support/lock-limit.js'
+import { collectUntil, escape, live, MiB } from './support/memory.js'
+import { ROOT, runSource } from './support/run.js'
+
+const SECURE = { secure: true }
+
+/** What the system says of the mapping that an address lies in. */
+function flagsAt(address: bigint): string[] {
+  let isInside = false
+  for (const line of readFileSync('/proc/self/smaps', 'utf8').split('\n')) {
+    const [, start, end] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line) ?? []
+    if (start !== undefined) isInside = BigInt(`0x${start}`) <= address && address < BigInt(`0x${end}`)
+    else if (isInside && line.startsWith('VmFlags:')) return line.split(' ').slice(1)
+  }
+  return []
+}
+
+/** Locked and hidden from dumps, from its first page to its last. */
+function isProtected({ address, byteLength }: NativeBuffer): boolean {
+  return [address, address + BigInt(byteLength) - 1n].every((byte) => {
+    const flags = flagsAt(byte)
+    return flags.includes('lo') && flags.includes('dd')
+  })
+}
+
+/** What memory is read into: made once, as it could take the place of what was freed. */
+const bytes = Buffer.alloc(5 * MiB)
+
+/** How many of the bytes that were a block's still hold this one, whosever they are; none if nothing is mapped there. */
+function left(start: bigint, length: number, byte: number): number {
+  const memory = openSync('/proc/self/mem', 'r')
+  try {
+    const read = readSync(memory, bytes, 0, length, start)
+    return bytes.subarray(0, read).filter((found) => found === byte).length
+  } catch {
+    return 0
+  } finally {
+    closeSync(memory)
+  }
+}
+
+function secureTest(title: string, run: (t: ExecutionContext) => Promise<void> | void): void {
+  if (process.platform === 'linux') test.serial(title, run)
+}
+
+let before = live()
+test.serial.beforeEach(async () => {
+  await collectUntil(() => stats().liveBlocks === 0)
+  before = live()
+})
+test.serial.afterEach('everything is given back', (t) => {
+  t.deepEqual(live(), before)
+})
+
+if (process.platform !== 'linux' && process.platform !== 'freebsd') {
+  test('where nothing can be locked and hidden, a secure block is refused', (t) => {
+    t.throws(() => malloc(32, 1, 'zero', SECURE), { code: 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM' })
+  })
+}
+
+secureTest('a secure block is locked and hidden as long as it lives, and has pages of its own', (t) => {
+  for (const size of [1, 32, 4096, 4097, 100_000, 3 * MiB]) {
+    const block = malloc(size, 1, 'k', SECURE)
+    const neighbour = malloc(32, 1, 'k', SECURE)
+    t.true(isProtected(block))
+    t.is(block.address % 4096n, 0n)
+    t.is(block.residentBytes(), size)
+    t.true(block.bytes.every((byte) => byte === 107))
+    const { address } = neighbour
+    block.free()
+    // A page that two shared would be unlocked with the first of them.
+    t.is(neighbour.address, address)
+    t.true(isProtected(neighbour))
+    neighbour.free()
+    t.deepEqual(
+      flagsAt(address).filter((flag) => flag === 'lo' || flag === 'dd'),
+      [],
+    )
+  }
+})
+
+secureTest('the freed pages read back as zeros', (t) => {
+  for (const size of [32, 5000, 100_000]) {
+    // Behind each of them something stays, so that the heap is not cut off.
+    const [plain, between, secure, after] = [undefined, undefined, SECURE, undefined].map((options) =>
+      malloc(size, 1, 0xa7, options),
+    ) as [NativeBuffer, NativeBuffer, NativeBuffer, NativeBuffer]
+    const addresses = [plain.address, secure.address] as const
+    plain.free()
+    secure.free()
+    t.is(left(addresses[1], size, 0xa7), 0)
+    // What this test would see of a block that nobody wipes: all but what C writes into it. (A short one is soon
+    // somebody else's.)
+    if (size > 1000) t.true(left(addresses[0], size, 0xa7) > size / 2, `${size}`)
+    between.free()
+    after.free()
+  }
+})
+
+secureTest('however it ends, nothing is left of it', async (t) => {
+  const size = 5000
+  const isWiped = async (make: () => bigint, end?: () => Promise<void>): Promise<void> => {
+    const keep = malloc(size, 1, 1)
+    const address = make()
+    const after = malloc(size, 1, 1)
+    await end?.()
+    t.is(left(address, size, 0xa7), 0)
+    keep.free()
+    after.free()
+  }
+  const collected = (): Promise<void> => collectUntil(() => stats().liveBlocks === before.liveBlocks + 2)
+  const ended = (end: (block: NativeBuffer) => void) => () => {
+    const block = malloc(size, 1, 0xa7, SECURE)
+    const { address } = block
+    end(block)
+    return address
+  }
+  await isWiped(ended((block) => block.free()))
+  await isWiped(ended((block) => block[Symbol.dispose]()))
+  await isWiped(ended((block) => takeOver(handOver(block)).free()))
+  await isWiped(ended((block) => consume(block, 10).free()))
+  await isWiped(ended((block) => consume(block, 100_000).free()))
+  await isWiped(ended((block) => block.resize(10).free()))
+  await isWiped(ended((block) => block.resize(100_000).free()))
+  await isWiped(
+    ended(() => {}),
+    collected,
+  )
+  // Its last holder is an ArrayBuffer that cmalloc was not told about.
+  let escaped: Promise<ArrayBuffer> | undefined
+  await isWiped(
+    ended((block) => {
+      escaped = escape(block)
+      block.free()
+    }),
+    async () => {
+      t.is(new Uint8Array(await escaped!)[4999], 0xa7)
+      escaped = undefined
+      await collected()
+    },
+  )
+})
+
+secureTest('a resize keeps it secure, and leaves nothing behind', (t) => {
+  using block = malloc(5000, 1, 0xa7, SECURE)
+  let kept = 5000
+  for (const size of [5001, 100_000, 3 * MiB, 4096, 10]) {
+    const { address, byteLength } = block
+    block.resize(size, 1)
+    kept = Math.min(kept, size)
+    t.true(isProtected(block))
+    t.true(block.bytes.subarray(0, kept).every((byte) => byte === 0xa7))
+    t.true(block.bytes.subarray(kept).every((byte) => byte === 1))
+    if (block.address !== address) t.is(left(address, byteLength, 0xa7), 0)
+  }
+})
+
+secureTest('it can be aligned, and made in steps', async (t) => {
+  using block = malloc(5000, 1, 'x', { secure: true, align: 65_536 })
+  t.is(block.address % 65_536n, 0n)
+  t.true(isProtected(block))
+  using large = await mallocAsync(40 * MiB, 1, 'pattern', { secure: true })
+  t.true(isProtected(large))
+  t.is(large.residentBytes(), 40 * MiB)
+  t.is(Buffer.from(large.bytes.subarray(0, 14)).toString(), 'patternpattern')
+})
+
+secureTest('it is not released, as nobody would wipe it; but a copy is', (t) => {
+  using block = malloc(100, 1, 'x', SECURE)
+  const view = block.bytes
+  t.throws(() => block.release(), { code: 'ERR_CMALLOC_SECURE', message: /slice\(\)\.release\(\)/ })
+  t.is(block.bytes, view)
+  const address = block.slice().release()
+  t.is(libc.read(address, 3).toString(), 'xxx')
+  libc.free(address)
+})
+
+secureTest('at the lock limit there is an error, which names the limit; and room again after a free', async (t) => {
+  const program = `
+    const assert = require('node:assert')
+    const { malloc, stats } = require('cmalloc')
+    const refused = {
+      name: 'RangeError',
+      code: 'ERR_CMALLOC_LOCK_LIMIT',
+      message: /^Cannot lock \\d+ bytes in memory: the process may lock 65536 bytes in all\\. .*ulimit -l/,
+    }
+    assert.throws(() => malloc(100_000, 1, 'x', { secure: true }), refused)
+    const blocks = []
+    assert.throws(() => {
+      for (;;) blocks.push(malloc(4096, 1, 'x', { secure: true }))
+    }, refused)
+    assert.ok(blocks.length > 4 && blocks.length <= 16, String(blocks.length))
+    assert.strictEqual(stats().liveBlocks, blocks.length)
+    assert.throws(() => blocks[0].resize(8192), refused)
+    assert.deepStrictEqual([blocks[0].byteLength, blocks[0].bytes[4095]], [4096, 120])
+    for (const block of blocks) block.free()
+    malloc(32_768, 1, 'x', { secure: true }).free()
+    // What was dropped is collected before anything is refused.
+    for (let round = 0; round < 100; round++) malloc(16_384, 1, 'x', { secure: true })
+    console.log('done')
+  `
+  const { code, stdout, stderr } = await runSource(program, { prefix: lockLimit(65_536) })
+  t.deepEqual([code, stdout.trim()], [0, 'done'], stderr)
+})
+
+secureTest('it is absent from a core dump', async (t) => {
+  // Each secret is made of two halves, so that the text of the program does not hold it.
+  const program = (options: string, directory: string): string => `
+    process.chdir(${JSON.stringify(directory)})
+    const { malloc } = require(${JSON.stringify(ROOT)})
+    const half = 'c0rE'.repeat(4)
+    const halves = [malloc(16, 1, half, ${options}), malloc(16, 1, half, ${options})]
+    const block = malloc(100_000, 1, 'zero', ${options})
+    for (let at = 0; at < 100_000; at += 32) {
+      block.bytes[at] = 0x73
+      for (let i = 1; i < 32; i++) block.bytes[at + i] = (i * 37 + 11) & 255
+    }
+    process.abort()
+  `
+  const secret = Buffer.from(Array.from({ length: 32 }, (_, i) => (i === 0 ? 0x73 : (i * 37 + 11) & 255)))
+  const pattern = readFileSync('/proc/sys/kernel/core_pattern', 'utf8').trim()
+  if (/^[|]|[/%]/.test(pattern)) {
+    t.log(`NOT RUN: the system writes core dumps as "${pattern}", not to the working directory`)
+    t.pass()
+    return
+  }
+  const found: boolean[] = []
+  for (const options of ['undefined', '{ secure: true }']) {
+    const directory = mkdtempSync(join(tmpdir(), 'cmalloc-core-'))
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- each writes a large file
+      const { signal } = await runSource(program(options, directory), { prefix: ['prlimit', '--core=unlimited'] })
+      t.is(signal, 'SIGABRT')
+      const [name] = readdirSync(directory)
+      t.truthy(name, 'a core dump was written')
+      found.push(readFileSync(join(directory, name!)).includes(secret))
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  }
+  t.deepEqual(found, [true, false])
+})
