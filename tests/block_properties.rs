@@ -5,7 +5,7 @@
 
 use std::ptr::NonNull;
 
-use cmalloc::{Block, OutOfMemory, budget, set_memory_limit};
+use cmalloc::{Alignment, Block, BlockOptions, OutOfMemory, budget, set_memory_limit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -13,7 +13,9 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 enum Step {
     Malloc(usize),
-    Calloc(usize),
+    Zeroed(usize),
+    /// A block that is special, all of it this byte.
+    Special(Special, usize, u8),
     Fill(usize, Vec<u8>),
     Write(usize, usize, u8),
     Resize(usize, usize),
@@ -28,9 +30,19 @@ enum Step {
     Limit(Option<usize>),
 }
 
-/// A block, and what its bytes are; `None` where they may be anything.
+/// What is special about a block.
+#[derive(Clone, Copy, Debug, Default)]
+struct Special {
+    /// The logarithm of its alignment.
+    align: u32,
+    lazy: bool,
+    secure: bool,
+}
+
+/// A block, what it must stay, and what its bytes are; `None` where they may be anything.
 struct Shadowed {
     block: Block,
+    special: Special,
     bytes: Vec<Option<u8>>,
 }
 
@@ -41,12 +53,9 @@ struct Model {
 }
 
 impl Shadowed {
-    fn new(block: Block, bytes: Vec<Option<u8>>) -> Self {
-        Self { block, bytes }
-    }
-
     fn check(&self) {
         assert_eq!(self.block.len(), self.bytes.len());
+        assert!(self.block.as_ptr().addr().is_multiple_of(1 << self.special.align));
         // Miri aligns a block to no more than its length can need.
         assert!(cfg!(miri) || self.block.as_ptr().addr().is_multiple_of(8));
         for (index, byte) in self.bytes.iter().enumerate() {
@@ -78,11 +87,17 @@ impl Model {
     }
 
     fn admit(&mut self, outcome: Result<Block, OutOfMemory>, bytes: Vec<Option<u8>>) {
+        self.admit_special(outcome, Special::default(), bytes);
+    }
+
+    fn admit_special(&mut self, outcome: Result<Block, OutOfMemory>, special: Special, bytes: Vec<Option<u8>>) {
         match outcome {
             Ok(block) => {
                 assert!(self.allows(bytes.len()), "it should have been refused");
-                self.blocks.push(Shadowed::new(block, bytes));
+                self.blocks.push(Shadowed { block, special, bytes });
             }
+            // Where nothing can be locked, or the process may lock no more.
+            Err(OutOfMemory::Lock { .. }) if special.secure => {}
             Err(refusal) => self.must_be_over(refusal, bytes.len()),
         }
     }
@@ -97,7 +112,13 @@ impl Model {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Malloc(len) => self.admit(Block::malloc(*len), vec![None; *len]),
-            Step::Calloc(len) => self.admit(Block::zeroed(*len), vec![Some(0); *len]),
+            Step::Zeroed(len) => self.admit(Block::zeroed(*len), vec![Some(0); *len]),
+            Step::Special(special, len, byte) => {
+                let Special { align, lazy, secure } = *special;
+                let align = Alignment::new(1 << align).expect("one of those that there are");
+                let options = BlockOptions::new().align(align).lazy(lazy).secure(secure).filled(*byte);
+                self.admit_special(options.malloc(*len), *special, vec![Some(*byte); *len]);
+            }
             Step::Consume(held, len, byte) => {
                 // SAFETY: `malloc` has no precondition, and gives at least `held` bytes.
                 let start = unsafe { NonNull::new(libc::malloc(*held)).expect("there is memory").cast::<u8>() };
@@ -125,12 +146,12 @@ impl Model {
     fn step_of_block(&mut self, slot: usize, step: &Step) {
         match step {
             Step::Fill(_, pattern) => {
-                let Shadowed { block, bytes } = &mut self.blocks[slot];
+                let Shadowed { block, bytes, .. } = &mut self.blocks[slot];
                 block.fill(pattern);
                 bytes.iter_mut().zip(pattern.iter().cycle()).for_each(|(byte, filled)| *byte = Some(*filled));
             }
             Step::Write(_, offset, value) => {
-                let Shadowed { block, bytes } = &mut self.blocks[slot];
+                let Shadowed { block, bytes, .. } = &mut self.blocks[slot];
                 let offset = offset % bytes.len();
                 // SAFETY: the offset is within the block, which nobody else writes to.
                 unsafe { block.as_ptr().add(offset).write(*value) };
@@ -138,21 +159,27 @@ impl Model {
             }
             Step::Resize(_, len) => {
                 let old = self.blocks[slot].bytes.len();
+                let Special { align, secure, .. } = self.blocks[slot].special;
                 match self.blocks[slot].block.resize(*len) {
                     Ok(()) => {
                         assert!(*len <= old || self.allows(len - old), "it should have been refused");
                         self.blocks[slot].bytes.resize(*len, None);
                     }
+                    Err(OutOfMemory::Lock { .. }) if secure => {}
+                    // A copy needs room for both.
+                    Err(OutOfMemory::Limit { requested, .. }) if (align > 3 || secure) && requested == *len => {
+                        assert!(!self.allows(*len));
+                    }
                     Err(refusal) => self.must_be_over(refusal, len - old),
                 }
             }
             Step::IntoRaw(_) => {
-                let Shadowed { block, .. } = self.blocks.swap_remove(slot);
+                let block = self.blocks.swap_remove(slot).block;
                 // SAFETY: the block came from C's `malloc`, and is nobody else's any more.
                 unsafe { libc::free(block.into_raw().as_ptr().cast()) };
             }
             Step::ThereAndBack(_, len) => {
-                let Shadowed { block, bytes } = self.blocks.swap_remove(slot);
+                let Shadowed { block, bytes, .. } = self.blocks.swap_remove(slot);
                 self.consume(block.into_raw(), *len, Shadowed::resized(bytes, *len));
             }
             Step::Drop(_) => drop(self.blocks.swap_remove(slot)),
@@ -194,11 +221,18 @@ fn length() -> impl Strategy<Value = usize> {
     prop_oneof![6 => 1..100usize, 3 => 4000..9000usize, 1 => large]
 }
 
+fn special() -> impl Strategy<Value = Special> {
+    let largest = Alignment::MAX.ilog2();
+    (0..=largest, any::<bool>(), any::<bool>()).prop_map(|(align, lazy, secure)| Special { align, lazy, secure })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let slot = any::<usize>;
     prop_oneof![
         3 => length().prop_map(Step::Malloc),
-        2 => length().prop_map(Step::Calloc),
+        2 => length().prop_map(Step::Zeroed),
+        3 => (special(), length(), prop_oneof![Just(0), any::<u8>()])
+            .prop_map(|(special, len, byte)| Step::Special(special, len, byte)),
         3 => (slot(), vec(any::<u8>(), 1..40)).prop_map(|(slot, pattern)| Step::Fill(slot, pattern)),
         2 => (slot(), any::<usize>(), any::<u8>()).prop_map(|(slot, offset, byte)| Step::Write(slot, offset, byte)),
         4 => (slot(), length()).prop_map(|(slot, len)| Step::Resize(slot, len)),

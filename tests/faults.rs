@@ -3,7 +3,7 @@
 
 use std::ptr::NonNull;
 
-use cmalloc::{Block, Consumed, OutOfMemory, budget, fault, set_memory_limit};
+use cmalloc::{Alignment, Block, BlockOptions, Consumed, OutOfMemory, budget, fault, set_memory_limit};
 
 const MIB: usize = 1 << 20;
 /// Large enough for several looks at the memory that is left.
@@ -23,6 +23,9 @@ fn scenario() -> Result<Vec<Block>, OutOfMemory> {
         assert_eq!(unsafe { std::slice::from_raw_parts(block.as_ptr(), 10) }, b"0123456789");
     }
     blocks.push(block);
+    for block in specials()? {
+        blocks.push(block);
+    }
     blocks.push(consume(3, LARGE)?);
     blocks.push(consume(4 * MIB, 10)?);
     for block in &blocks {
@@ -31,6 +34,35 @@ fn scenario() -> Result<Vec<Block>, OutOfMemory> {
         }
     }
     let _ = budget();
+    Ok(blocks)
+}
+
+/// Blocks that are aligned or secure, after a way through some lengths; and the end of a lazy one.
+fn specials() -> Result<Vec<Block>, OutOfMemory> {
+    let align = Alignment::new(1 << 16).expect("one of those that there are");
+    let (aligned, secure) = (BlockOptions::new().align(align), BlockOptions::new().secure(true));
+    let mut blocks = vec![];
+    for (options, lens) in [
+        (aligned.filled(b'x'), [300_000, LARGE, 10]),
+        (secure.filled(b'x'), [5000, 70_000, 10]),
+        (secure.align(align).filled(b'x'), [5000, 70_000, 10]),
+        (aligned.lazy(true).zeroed(), [300_000, LARGE, 10]),
+    ] {
+        let mut block = options.malloc(100)?;
+        // SAFETY: every byte was filled.
+        let first = unsafe { block.as_slice()[99] };
+        for len in lens {
+            let (before, address) = (block.len(), block.as_ptr());
+            if block.resize(len).is_err() {
+                assert_eq!((block.len(), block.as_ptr()), (before, address));
+            }
+            // SAFETY: the first ten bytes were filled, and every length keeps them.
+            assert_eq!(unsafe { std::slice::from_raw_parts(block.as_ptr(), 10) }, [first; 10]);
+        }
+        if first == b'x' {
+            blocks.push(block);
+        }
+    }
     Ok(blocks)
 }
 

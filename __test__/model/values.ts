@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import type { Init } from 'cmalloc'
+import type { Init, MallocOptions } from 'cmalloc'
 
 /** Mostly small, at times pages, rarely more than C's malloc keeps in its heap. */
 export const length: fc.Arbitrary<number> = fc.oneof(
@@ -26,6 +26,16 @@ export const init: fc.Arbitrary<Init> = fc.oneof<fc.Arbitrary<Init>[]>(
   fc.nat(255),
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((text) => text !== 'zero'),
   fc.uint8Array({ minLength: 1, maxLength: 40 }),
+)
+
+/** What is special about a block: mostly nothing. */
+export const options: fc.Arbitrary<MallocOptions> = fc.oneof(
+  { weight: 4, arbitrary: fc.constant<MallocOptions>({}) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ align: fc.constantFrom(1, 16, 64, 4096, 2 ** 21, 2 ** 32), secure: fc.boolean() }),
+  },
+  { weight: 1, arbitrary: fc.record({ align: fc.constantFrom(1, 4096, 2 ** 32), lazy: fc.constant(true) }) },
 )
 
 export const optionalInit: fc.Arbitrary<Init | undefined> = fc.option(init, { nil: undefined, freq: 3 })

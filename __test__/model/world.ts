@@ -1,4 +1,4 @@
-import { takeOver, type NativeBuffer, type Pin, type Ticket } from 'cmalloc'
+import { takeOver, type MallocOptions, type NativeBuffer, type Pin, type Ticket } from 'cmalloc'
 import type { MemManager } from 'cmalloc/mem-manager'
 import type { Pool } from 'cmalloc/pool'
 import { ensure } from '../random/ensure.js'
@@ -23,6 +23,8 @@ export type Escaped = 'no' | 'yes' | 'perhaps'
 /** One handle, and what is known of it. */
 export interface Block {
   readonly handle: NativeBuffer
+  /** What is special about it. */
+  readonly options: MallocOptions
   /** Shared with the ArrayBuffer that the bytes were moved to, as long as both have the same memory. */
   shadow: Shadow
   escaped: Escaped
@@ -59,7 +61,7 @@ export class World {
   dead: NativeBuffer[] = []
   strays: Stray[] = []
   /** Blocks on their way to another thread. */
-  tickets: { ticket: Ticket; shadow: Shadow }[] = []
+  tickets: { ticket: Ticket; shadow: Shadow; options: MallocOptions }[] = []
   /** Blocks that C has: released, or made by its malloc. */
   foreign: { address: bigint; shadow: Shadow }[] = []
   readonly managers: Manager[] = []
@@ -67,9 +69,15 @@ export class World {
   readonly pools: Record<'plain' | 'scrubbing', Pool | undefined> = { plain: undefined, scrubbing: undefined }
 
   /** A new handle. Of bytes that nobody has written, what they hold is taken as it is: it must stay. */
-  adopt(handle: NativeBuffer, contents: Uint8Array | undefined, byteLength: number): Block {
+  adopt(
+    handle: NativeBuffer,
+    contents: Uint8Array | undefined,
+    byteLength: number,
+    options: MallocOptions = {},
+  ): Block {
     const block: Block = {
       handle,
+      options,
       shadow: shadowOf(handle.address, contents, byteLength),
       escaped: 'no',
       buffer: undefined,
@@ -133,8 +141,9 @@ function holds(address: bigint, shadow: Shadow): boolean {
   return libc.memcmp(address, shadow, shadow.length) === 0
 }
 
-function checkBlock({ handle, shadow, pins }: Block): void {
+function checkBlock({ handle, options, shadow, pins }: Block): void {
   ensure(!handle.freed, 'a live block is freed')
+  ensure(handle.address % BigInt(options.align ?? 1) === 0n, `0x${handle.address.toString(16)} is not aligned`)
   ensure(handle.byteLength === shadow.length, `byteLength is ${handle.byteLength}, not ${shadow.length}`)
   ensure(handle.pinned === pins.length > 0, `pinned is ${handle.pinned}, with ${pins.length} pins`)
   // As C sees them, not through a view: making one would change what is tested.

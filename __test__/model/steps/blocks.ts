@@ -4,7 +4,7 @@ import { free, malloc, NativeBuffer, setMemoryLimit, stats } from 'cmalloc'
 import * as fc from 'fast-check'
 import { ensure } from '../../random/ensure.js'
 import { kind, kindOf, mustThrow, none, pick } from '../kind.js'
-import { bytesOf, length, optionalInit, position, rangeOf } from '../values.js'
+import { bytesOf, length, optionalInit, options, position, rangeOf } from '../values.js'
 import { detached, MEMORY_LIMIT, shadowOf, type Block, type World } from '../world.js'
 
 /** Live blocks at most: enough for every step to meet many others. */
@@ -21,6 +21,18 @@ const allocate = kind(
   fc.record({ count: length, size: fc.constantFrom(1, 1, 1, 2, 8), init: optionalInit }),
   (world, { count, size, init }) => {
     if (world.blocks.length < MOST_BLOCKS) allocateOne(world, count, size, init)
+  },
+)
+
+const allocateSpecial = kind(
+  'malloc with options',
+  5,
+  fc.record({ byteLength: length, init: optionalInit, options }),
+  (world, { byteLength, init, options: asked }) => {
+    if (world.blocks.length >= MOST_BLOCKS) return
+    const given = asked.lazy === true ? (init === undefined ? undefined : 'zero') : init
+    const handle = malloc(byteLength, 1, given, asked)
+    world.adopt(handle, given === undefined ? undefined : bytesOf(given, byteLength), byteLength, asked)
   },
 )
 
@@ -119,8 +131,8 @@ const useDead = kind(
   },
 )
 
-const resident = kindOf('residentBytes', 1, none, (_world, { handle, shadow }) => {
-  ensure(handle.residentBytes() === shadow.length, 'not resident')
+const resident = kindOf('residentBytes', 1, none, (_world, { handle, options: { lazy }, shadow }) => {
+  ensure(lazy === true || handle.residentBytes() === shadow.length, 'not resident')
 })
 
 const refused = kind('beyond the limit', 1, fc.nat(1000), (_world, room) => {
@@ -136,6 +148,7 @@ const refused = kind('beyond the limit', 1, fc.nat(1000), (_world, room) => {
 
 export const BLOCK_KINDS = [
   allocate,
+  allocateSpecial,
   allocateMany,
   copyOwn,
   slice,

@@ -21,6 +21,8 @@ function take<T>(block: Block, call: (handle: NativeBuffer) => T): { value: T } 
 
 const release = kindOf('release', 3, none, (world, block) => {
   const { address } = block.handle
+  if (block.options.secure === true && block.pins.length === 0)
+    return mustThrow('ERR_CMALLOC_SECURE', () => block.handle.release())
   const released = take(block, (handle) => handle.release())
   if (released === undefined) return
   ensure(released.value === address, 'release returned another address')
@@ -54,11 +56,11 @@ const consumePointer = kind(
 )
 
 const consumeHandle = kindOf('consume a handle', 3, length, (world, block, to) => {
-  const { shadow } = block
+  const { options, shadow } = block
   const moved = take(block, (handle) => consume(handle, to))
   if (moved === undefined) return
   world.end(block)
-  world.adopt(moved.value, shadow, to)
+  world.adopt(moved.value, shadow, to, options)
 })
 
 const consumeOwned = kindOf('consume what a handle owns', 2, position, (_world, { handle, shadow }, at) => {
@@ -71,11 +73,11 @@ const consumeOwned = kindOf('consume what a handle owns', 2, position, (_world, 
 })
 
 const giveAway = kindOf('handOver', 3, none, (world, block) => {
-  const { shadow } = block
+  const { options, shadow } = block
   const given = take(block, handOver)
   if (given === undefined) return
   ensure(given.value.byteLength === shadow.length, 'the ticket is for another length')
-  world.tickets.push({ ticket: structuredClone(given.value), shadow })
+  world.tickets.push({ ticket: structuredClone(given.value), shadow, options })
   world.end(block)
 })
 
@@ -85,7 +87,7 @@ const accept = kind('takeOver', 4, fc.nat(), (world, which) => {
   world.tickets.splice(world.tickets.indexOf(given), 1)
   const handle = takeOver(given.ticket)
   mustThrow('ERR_CMALLOC_BAD_TICKET', () => takeOver(given.ticket))
-  const block = world.adopt(handle, undefined, given.shadow.length)
+  const block = world.adopt(handle, undefined, given.shadow.length, given.options)
   // Not what it holds, but what it must hold.
   block.shadow = given.shadow
 })
