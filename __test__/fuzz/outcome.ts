@@ -9,6 +9,8 @@ const CLASSES: Record<string, new () => Error> = {
   ERR_ILLEGAL_CONSTRUCTOR: TypeError,
   ERR_OUT_OF_RANGE: RangeError,
   ERR_CMALLOC_OUT_OF_MEMORY: RangeError,
+  ERR_CMALLOC_LOCK_LIMIT: RangeError,
+  ERR_CMALLOC_SECURE: Error,
   ERR_CMALLOC_FREED: Error,
   ERR_CMALLOC_ESCAPED: Error,
   ERR_CMALLOC_ALREADY_OWNED: Error,

@@ -2,6 +2,20 @@
 
 export const isLength = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 1
 
+/** Whether options of `malloc` make sense, for a block that is filled with this pattern. */
+export function areOptions({ align, lazy, secure }: Record<string, unknown>, pattern: Uint8Array | undefined): boolean {
+  const isPower = (value: unknown): boolean =>
+    Array.from({ length: 33 }, (_, log) => 2 ** log).includes(value as number)
+  const isFlag = (value: unknown): boolean => value === undefined || typeof value === 'boolean'
+  const isUnwritten = pattern === undefined || (pattern.length === 1 && pattern[0] === 0)
+  return (
+    (align === undefined || isPower(align)) &&
+    isFlag(lazy) &&
+    isFlag(secure) &&
+    !(lazy === true && (secure === true || !isUnwritten))
+  )
+}
+
 /** The bytes that an init repeats: `null` for one that must be refused, `undefined` for none. */
 export function patternOf(init: unknown): Uint8Array | null | undefined {
   if (init === undefined) return undefined

@@ -109,6 +109,21 @@ export const init: fc.Arbitrary<Recipe> = fc.oneof(
   { weight: 1, arbitrary: strange },
 )
 
+/** What an alignment can be, mostly one. */
+export const alignment: fc.Arbitrary<Recipe> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant<Recipe>({ is: 'undefined' }) },
+  { weight: 6, arbitrary: fc.constantFrom(1, 8, 16, 64, 4096, 65_536, 2 ** 21, 2 ** 32).map(number) },
+  { weight: 1, arbitrary: fc.constantFrom(3, 24, 2 ** 31 + 1, 2 ** 33).map(number) },
+  { weight: 1, arbitrary: noNumbers },
+  { weight: 1, arbitrary: strange },
+)
+
+export const flag: fc.Arbitrary<Recipe> = fc.oneof(
+  { weight: 4, arbitrary: fc.constant<Recipe>({ is: 'undefined' }) },
+  { weight: 3, arbitrary: fc.constant<Recipe>({ is: 'true' }) },
+  { weight: 1, arbitrary: strange },
+)
+
 /** Makes a value from its recipe. */
 export function make(world: World, recipe: Recipe): unknown {
   switch (recipe.is) {

@@ -19,6 +19,8 @@ export interface Block {
   /** The first and the last byte, where they are known. */
   first: number | undefined
   last: number | undefined
+  /** Whether it was made a secure one. */
+  secure: boolean
   /** Whether its ArrayBuffer was moved away, so that it may be escaped. */
   moved: boolean
   /** Views that must be empty once the block is gone. */
@@ -45,7 +47,7 @@ export class World {
 
   /** Puts a new handle into a register; the one before is dropped, for the garbage collector to free. */
   adopt(register: number, handle: NativeBuffer, byteLength: number, first?: number, last?: number): Block {
-    const block = { handle, alive: true, byteLength, first, last, moved: false, views: [] }
+    const block = { handle, alive: true, byteLength, first, last, secure: false, moved: false, views: [] }
     this.blocks[register] = block
     check(block)
     return block

@@ -1,12 +1,25 @@
 /** Blocks come and go: malloc, from, fill, slice, resize, free. */
 
-import { free, getBufferAddress, malloc, NativeBuffer } from 'cmalloc'
+import { free, getBufferAddress, malloc, NativeBuffer, type MallocOptions } from 'cmalloc'
 import * as fc from 'fast-check'
 import { ensure } from '../../random/ensure.js'
 import { attempt, BAD_ARGUMENT, mustFail, type Outcome } from '../outcome.js'
-import { byteAt, copyOf, isLength, patternOf, relative, within } from '../rules.js'
+import { areOptions, byteAt, copyOf, isLength, patternOf, relative, within } from '../rules.js'
 import { kind, kindOf } from '../kind.js'
-import { bytes, bytesOf, elementSize, index, init, make, register, size } from '../values.js'
+import {
+  alignment,
+  bytes,
+  bytesOf,
+  effect,
+  elementSize,
+  flag,
+  index,
+  init,
+  make,
+  register,
+  size,
+  trap,
+} from '../values.js'
 import { mayBeRefused, resync, type Block, type World } from '../world.js'
 
 const OUT_OF_MEMORY = 'ERR_CMALLOC_OUT_OF_MEMORY'
@@ -42,6 +55,43 @@ const allocate = kind(
     if (!isLength(length) || pattern === null) return mustFail(outcome, ...BAD_ARGUMENT)
     mustSucceed(outcome, length)
     if (outcome.ok) world.adopt(made.to, outcome.value, length, byteAt(pattern, 0), byteAt(pattern, length - 1))
+  },
+)
+
+/** Options whose getters do something to a handle while the call is under way. */
+const allocateSpecial = kind(
+  'malloc with options',
+  6,
+  fc.record({
+    count: size,
+    init,
+    align: alignment,
+    lazy: flag,
+    secure: flag,
+    asked: fc.option(effect, { nil: undefined, freq: 3 }),
+    to: register,
+  }),
+  (world, made) => {
+    const [count, initial] = [make(world, made.count), make(world, made.init)]
+    const given = { align: make(world, made.align), lazy: make(world, made.lazy), secure: make(world, made.secure) }
+    const options = made.asked === undefined ? given : trap(world, given, made.asked)
+    const pattern = patternOf(initial)
+    const before = world.effects
+    const outcome = attempt(
+      () => malloc(count as number, 1, initial as string, options as MallocOptions),
+      [...BAD_ARGUMENT, OUT_OF_MEMORY, 'ERR_CMALLOC_LOCK_LIMIT'],
+    )
+    if (outcome.ok && isLength(count)) world.adopt(made.to, outcome.value, count).secure = given.secure === true
+    if (world.effects !== before) return
+    if (!isLength(count) || pattern === null || !areOptions(given, pattern)) return mustFail(outcome, ...BAD_ARGUMENT)
+    if (given.secure === true && !outcome.ok && outcome.code === 'ERR_CMALLOC_LOCK_LIMIT') return
+    mustSucceed(outcome, count)
+    const block = world.blocks[made.to]
+    if (outcome.ok && block) {
+      ensure(outcome.value.address % BigInt((given.align as number | undefined) ?? 1) === 0n, 'it is not aligned')
+      block.first = byteAt(pattern, 0)
+      block.last = byteAt(pattern, count - 1)
+    }
   },
 )
 
@@ -173,4 +223,4 @@ const alias = kindOf('alias', 2, fc.record({ of: register, to: register }), (wor
   world.blocks[to] = block
 })
 
-export const BLOCK_KINDS = [allocate, copy, fill, slice, resize, end, address, resident, forget, alias]
+export const BLOCK_KINDS = [allocate, allocateSpecial, copy, fill, slice, resize, end, address, resident, forget, alias]

@@ -13,6 +13,7 @@ import { mayBeRefused, resync, type World } from '../world.js'
 const OUT_OF_MEMORY = 'ERR_CMALLOC_OUT_OF_MEMORY'
 const FREED = 'ERR_CMALLOC_FREED'
 const ESCAPED = 'ERR_CMALLOC_ESCAPED'
+const SECURE = 'ERR_CMALLOC_SECURE'
 const OWNED = 'ERR_CMALLOC_ALREADY_OWNED'
 
 /** Room for the blocks of C that a sequence may have. */
@@ -20,8 +21,9 @@ const MOST_RELEASED = 4
 
 const release = kindOf('release', 4, fc.record({ of: register }), (world, block) => {
   const address = block.alive ? block.handle.address : 0n
-  const outcome = attempt(() => block.handle.release(), [FREED, ESCAPED])
+  const outcome = attempt(() => block.handle.release(), [FREED, ESCAPED, SECURE])
   if (!block.alive) return mustFail(outcome, FREED)
+  if (block.secure) return mustFail(outcome, SECURE)
   if (!outcome.ok) return ensure(block.moved, 'a block has escaped that nobody moved')
   ensure(outcome.value === address, 'release returned another address')
   world.released.push({ address, byteLength: block.byteLength, first: block.first })
@@ -55,9 +57,9 @@ const consumeHandle = kindOf(
       const refused = outcome.code === OUT_OF_MEMORY && mayBeRefused(byteLength - block.byteLength)
       return ensure(refused || (outcome.code === ESCAPED && block.moved), `${outcome.code} for ${byteLength} bytes`)
     }
-    const { first, last, byteLength: old } = block
+    const { first, last, secure, byteLength: old } = block
     world.end(block)
-    world.adopt(made.to, outcome.value, byteLength, first, byteLength === old ? last : undefined)
+    world.adopt(made.to, outcome.value, byteLength, first, byteLength === old ? last : undefined).secure = secure
   },
 )
 
