@@ -14,6 +14,7 @@ export interface Progress {
   byteLength: number
 }
 
+/** What `mallocAsync` can be told. */
 export interface MallocAsyncOptions {
   /** Ends the allocation when it is aborted. */
   signal?: AbortSignal | undefined
