@@ -1,8 +1,8 @@
 /** `npm run docs`: what the site is made of, and what it must have. */
 
 import { fileURLToPath } from 'node:url'
+import { codeInText } from './code.mjs'
 import { nameDocuments } from './documents.mjs'
-import { codeInHeadings } from './headings.mjs'
 import { linkSources } from './links.mjs'
 
 const REPOSITORY = 'https://github.com/cmalloc/cmalloc'
@@ -32,7 +32,7 @@ export default {
     (app) => nameDocuments(app, { Guides: guides, Project: project }),
     (app) => linkSources(app, { root: inRepository(''), blob: `${REPOSITORY}/blob/main` }),
   ],
-  markdownItLoader: codeInHeadings,
+  markdownItLoader: codeInText,
   customCss: fileURLToPath(new URL('style.css', import.meta.url)),
   highlightLanguages: ['typescript', 'javascript', 'shellscript', 'json', 'c', 'perl'],
   navigation: { includeGroups: true },
