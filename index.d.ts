@@ -358,7 +358,11 @@ export interface ProcessStats {
  */
 export declare function reportAtExit(wholeProcess: boolean): boolean
 
-/** Limits what all live blocks of the process may hold together; `null` lifts the limit. */
+/**
+ * Limits what all live blocks of the process may hold together, in bytes; `null` lifts the limit.
+ *
+ * Throws `ERR_OUT_OF_RANGE`.
+ */
 export declare function setMemoryLimit(bytes?: number | undefined | null): void
 
 /** Counts of the whole process. `availableBytes` reads system files: some 50 µs. */
