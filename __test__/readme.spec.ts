@@ -1,14 +1,16 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import * as cmalloc from 'cmalloc'
-import { codeBlocks, readDocument } from './support/readme.js'
+import { codeBlocks, readDocument, table } from './support/readme.js'
 import { NODE_VERSIONS, ROOT, runFixture } from './support/run.js'
 
 const readme = readDocument('README.md')
 const contributing = readDocument('CONTRIBUTING.md')
 const { scripts } = JSON.parse(readDocument('package.json')) as { scripts: Record<string, string> }
-const guides = readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)
+const guides = readdirSync(join(ROOT, 'docs'))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`)
 const examples = codeBlocks(readme, 'ts')
 const guideExamples = guides.flatMap((guide) => codeBlocks(readDocument(guide), 'ts'))
 
@@ -98,6 +100,13 @@ test('the README names every member of NativeBuffer', (t) => {
   ]
   t.true(members.length >= 14)
   for (const member of members) t.true(named(member), member)
+})
+
+test('the README names every guide, in the order in which the site has them', (t) => {
+  const order = [...table(readme, 'Guides')].slice(1).map(([guide]) => /\]\(docs\/(.+)\.md\)/.exec(guide!)?.[1])
+  t.deepEqual([...order].sort(), guides.map((guide) => basename(guide, '.md')).sort())
+  const listed = /const GUIDES = \[([^\]]+)\]/.exec(readDocument('docs/site/typedoc.mjs'))?.[1]
+  t.is(listed, order.map((name) => `'${name}'`).join(', '))
 })
 
 /** Whether a piece of code in the README begins with a name. */

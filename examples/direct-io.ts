@@ -4,7 +4,7 @@
  */
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
-import { Arena } from 'cmalloc/arena'
+import { malloc } from 'cmalloc'
 
 const SECTOR = 4096
 
@@ -20,12 +20,11 @@ function open(path: string): number {
 
 const file = open(process.argv[2] ?? __filename)
 try {
-  using arena = new Arena({ align: SECTOR })
   const length = fstatSync(file).size
-  const region = arena.malloc(Math.ceil(length / SECTOR), SECTOR)
-  const read = readSync(file, region.bytes, 0, region.byteLength, 0)
-  console.log(`${read} of ${length} bytes, at a multiple of ${SECTOR}: ${region.address % BigInt(SECTOR) === 0n}`)
-  console.log(region.view(Buffer, 0, read).toString().split('\n')[0])
+  using block = malloc(Math.ceil(length / SECTOR), SECTOR, undefined, { align: SECTOR })
+  const read = readSync(file, block.bytes, 0, block.byteLength, 0)
+  console.log(`${read} of ${length} bytes, at a multiple of ${SECTOR}: ${block.address % BigInt(SECTOR) === 0n}`)
+  console.log(block.view(Buffer, 0, read).toString().split('\n')[0])
 } finally {
   closeSync(file)
 }

@@ -1,3 +1,9 @@
+/**
+ * Regions of resident chunks, which are needed together and end together.
+ *
+ * @module cmalloc/arena
+ */
+
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Allocator } from './allocator.js'
@@ -14,18 +20,21 @@ export type { AllocatedBuffer, Allocator } from './allocator.js'
 export { Region } from './arena/region.js'
 export { Mark } from './arena/scope.js'
 
+/** What an arena can be told. */
 export interface ArenaOptions {
-  /** How long each chunk is, in bytes; 1 MiB if omitted. */
+  /** How long each chunk is, in bytes, an integer from 1; 1 MiB if omitted. */
   chunkBytes?: number
   /** What the addresses of its regions are multiples of: a power of two up to 2^30; 16 if omitted. */
   align?: number
 }
 
+/** What a region can be told. */
 export interface RegionOptions {
   /** What the address of the region is a multiple of: a power of two up to 2^30; that of the arena if omitted. */
   align?: number
 }
 
+/** What an arena holds. */
 export interface ArenaStats {
   /** How many chunks there are, those of long regions too. */
   chunks: number
@@ -67,7 +76,12 @@ export class Arena implements Allocator<Region>, Disposable {
   #scope: Scope
   #freed = false
 
-  /** @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` */
+  /**
+   * An arena without chunks: the first is allocated with the first region.
+   *
+   * @param options - how long its chunks are, and how its regions are aligned
+   * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` for options that make no sense
+   */
   constructor(options: ArenaOptions = {}) {
     mustBeOptions(options)
     const { chunkBytes = DEFAULT_CHUNK, align = DEFAULT_ALIGN } = options
@@ -91,7 +105,8 @@ export class Arena implements Allocator<Region>, Disposable {
    *
    * @param count - the number of elements, an integer from 1
    * @param size - the size of an element in bytes, an integer from 1; 1 if omitted
-   * @param init - what the region is filled with; if omitted, the bytes hold anything
+   * @param init - what the region is filled with; if omitted, the bytes hold anything: what earlier regions left
+   * @param options - how its address is aligned
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE` for arguments that make no sense
    * @throws `ERR_CMALLOC_OUT_OF_MEMORY` if there is none for another chunk; `ERR_CMALLOC_FREED` if the arena is disposed
    */
@@ -129,7 +144,7 @@ export class Arena implements Allocator<Region>, Disposable {
   }
 
   /**
-   * The address of a region.
+   * The address of a region, for as long as it lives. It does not keep the region alive.
    *
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED`
    */

@@ -1,7 +1,7 @@
 /**
  * The rules that an allocator keeps which others build on, each as a test for any test runner.
  *
- * @packageDocumentation
+ * @module cmalloc/conformance
  */
 
 import type { Allocator } from './allocator.js'

@@ -7,6 +7,7 @@ import { positiveInteger } from './validate.js'
 
 /** Who owns a block so far: its address is set to zero, of the same type, as the block is taken. */
 export interface AddressRef {
+  /** Where the block begins: an integer over 0, a bigint if it is over 2^53 - 1; zero once the block is taken. */
   address: bigint | number
 }
 
@@ -29,6 +30,8 @@ export interface AddressRef {
  * for a source whose address cannot be set to zero
  * @throws `ERR_CMALLOC_ALREADY_OWNED` for an address inside a block that a handle of any thread owns
  * @throws `ERR_CMALLOC_OUT_OF_MEMORY` if the block would not fit. A call that throws has changed nothing
+ * @throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_PINNED`, `ERR_CMALLOC_ESCAPED` for a `NativeBuffer` whose block is gone, or
+ * cannot be moved
  */
 export function consume(source: AddressRef | NativeBuffer, byteLength: number): NativeBuffer {
   const length = positiveInteger('byteLength', byteLength)

@@ -10,7 +10,7 @@ import { takeOverIntoCell } from './slots.js'
 export interface Ticket {
   /** Names the block; cannot be guessed. */
   readonly ticket: string
-  /** The block's length. */
+  /** The block's length in bytes. */
   readonly byteLength: number
 }
 

@@ -2,7 +2,7 @@
  * C's `malloc` for JavaScript: buffers that are resident the moment you get them, that C code can own,
  * and that cannot be freed twice.
  *
- * @packageDocumentation
+ * @module cmalloc
  */
 
 export type { AllocatedBuffer, Allocator } from './allocator.js'

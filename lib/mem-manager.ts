@@ -2,7 +2,7 @@
  * Managers of memory: each has a buffer of some allocator, knows its elements, gives views of it, and tells a function
  * before the memory goes.
  *
- * @packageDocumentation
+ * @module cmalloc/mem-manager
  */
 
 /// <reference lib="esnext.disposable" preserve="true" />
@@ -103,6 +103,7 @@ export class MemManager implements Disposable {
    *
    * @param count - the number of elements, an integer from 1
    * @param size - the size of an element in bytes, an integer from 1; 1 if omitted
+   * @param options - whose memory it is, what that is filled with, and how it ends
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE` for arguments that make no sense; and
    * what the allocator throws, such as `ERR_CMALLOC_OUT_OF_MEMORY`
    * @throws `ERR_CMALLOC_ALREADY_OWNED` if the allocator answers with memory that another manager of this thread has.
@@ -137,8 +138,13 @@ export class MemManager implements Disposable {
    *
    * If the block could not be resized, `bufferSize` is what it holds, and `elementCount` what fits into that.
    *
-   * **Unsafe as `consume` is.**
+   * **Unsafe as `consume` is**: the address must be one that C's `malloc` returned, and that nobody frees or resizes any
+   * more.
    *
+   * @param source - an object that holds the address, which is set to zero
+   * @param count - the number of elements, an integer from 1
+   * @param size - the size of an element in bytes, an integer from 1; 1 if omitted
+   * @param options - whose `consume` takes it over, and how it ends
    * @throws as the constructor does, and what the allocator's `consume` throws
    * @throws `ERR_INVALID_ARG_VALUE` if the allocator has no `consume`
    * @throws `ERR_CMALLOC_ALREADY_OWNED` if the block overlaps what a manager of this thread has. Nothing is changed then
@@ -225,6 +231,7 @@ export class MemManager implements Disposable {
    * that is freed.
    *
    * @param type - the class of the view
+   * @param options - its name, and its shape in elements
    * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` for a shape that does not fit;
    * `ERR_INVALID_ARG_VALUE` if there is a view of that name
    *
@@ -311,7 +318,11 @@ export class MemManager implements Disposable {
     if (thrown !== undefined) throw thrown.error
   }
 
-  /** Frees the memory at the end of the scope of a `using` declaration; nothing if it is gone already. */
+  /**
+   * Frees the memory at the end of the scope of a `using` declaration; nothing if it is gone already.
+   *
+   * @throws as {@link free} does, but for `ERR_CMALLOC_FREED`
+   */
   [Symbol.dispose](): void {
     if (!this.freed) this.free()
   }

@@ -133,6 +133,7 @@ export class NativeBuffer implements Disposable {
   /**
    * A new block with a copy of the bytes of a view or of a buffer.
    *
+   * @param data - a typed array, a `DataView`, a `Buffer`, an `ArrayBuffer` or a `SharedArrayBuffer`
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` if there are no bytes; `ERR_CMALLOC_OUT_OF_MEMORY`
    */
   static from(data: ArrayBufferView | ArrayBufferLike): NativeBuffer {
@@ -144,7 +145,11 @@ export class NativeBuffer implements Disposable {
     return createHandle(cell, byteLength)
   }
 
-  /** The address of the first byte, as C sees it. */
+  /**
+   * The address of the first byte, as C sees it; `resize` may change it. It does not keep the handle alive.
+   *
+   * @throws `ERR_CMALLOC_FREED`
+   */
   get address(): bigint {
     return addressOf(this)
   }
@@ -222,6 +227,9 @@ export class NativeBuffer implements Disposable {
   /**
    * Fills the bytes from `start` to `end`: all of them if omitted.
    *
+   * @param init - what they are filled with; must be given
+   * @param start - the first byte, from 0 to the length
+   * @param end - the byte after the last, from `start` to the length
    * @throws `ERR_CMALLOC_FREED`, and for bad arguments as `malloc` does
    */
   fill(init: Init, start?: number, end?: number): this {
@@ -256,7 +264,10 @@ export class NativeBuffer implements Disposable {
    * Resizes the block with C's `realloc`, which may move it. The contents are kept up to the smaller length; new
    * bytes are resident, and filled if `init` is given, else they hold anything. Views become empty: make new ones.
    *
-   * @throws `ERR_CMALLOC_FREED`, and as `malloc` does; the contents are then as they were
+   * @param byteLength - the new length in bytes, an integer from 1
+   * @param init - what new bytes are filled with, from its first byte on
+   * @throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_PINNED`, and as `malloc` does; the contents are then as they were
+   * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block
    */
   resize(byteLength: number, init?: Init): this {
     const length = positiveInteger('byteLength', byteLength)
@@ -292,7 +303,9 @@ export class NativeBuffer implements Disposable {
    * Gives the block away, and returns its address: C code must `free()` it now, else it leaks. The opposite of
    * `consume`. Views become empty.
    *
-   * @throws `ERR_CMALLOC_FREED`; `ERR_CMALLOC_ESCAPED` if its `ArrayBuffer` was transferred away
+   * @returns the address, which C's `malloc` returned: as a block that C itself allocated
+   * @throws `ERR_CMALLOC_FREED`; `ERR_CMALLOC_PINNED`; `ERR_CMALLOC_ESCAPED` if its `ArrayBuffer` was transferred away
+   * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block
    */
   release(): bigint {
     const cell = this.#useAlone('release')
@@ -306,9 +319,11 @@ export class NativeBuffer implements Disposable {
 
   /**
    * Frees the block with C's `free`. Views become empty. If the `ArrayBuffer` was transferred away, its bytes live
-   * on as long as some `ArrayBuffer` has them.
+   * on as long as some `ArrayBuffer` has them. A block of a `Pool` goes back to it.
    *
-   * @throws `ERR_CMALLOC_FREED` if it is gone already
+   * @throws `ERR_CMALLOC_FREED` if it is gone already; `ERR_CMALLOC_PINNED` if a pin holds it
+   * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block, which is freed
+   * all the same
    */
   free(): void {
     freeHandle(this)
@@ -317,6 +332,8 @@ export class NativeBuffer implements Disposable {
   /**
    * Frees the block at the end of the scope of a `using` declaration; nothing if it is gone already. A pinned block
    * is freed as soon as its last pin goes.
+   *
+   * @throws `ERR_CMALLOC_CORRUPTED`, as {@link free} does
    */
   [Symbol.dispose](): void {
     if (this.#cell === undefined) return
@@ -362,7 +379,8 @@ export class NativeBuffer implements Disposable {
 /**
  * Frees a buffer's block, as {@link NativeBuffer.free} does.
  *
- * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED` if it is gone already
+ * @throws `ERR_INVALID_ARG_TYPE`; and as that does: `ERR_CMALLOC_FREED` if it is gone already, `ERR_CMALLOC_PINNED` if a
+ * pin holds it
  */
 export function free(buffer: NativeBuffer): void {
   if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)

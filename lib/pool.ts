@@ -1,7 +1,7 @@
 /**
  * Blocks that stay resident after their end, and are handed out again.
  *
- * @packageDocumentation
+ * @module cmalloc/pool
  */
 
 /// <reference lib="esnext.disposable" preserve="true" />
@@ -17,6 +17,7 @@ import { noteSelfEnding } from './self-ending.js'
 import { allocateCellFrom } from './slots.js'
 import { blockLength, mustBeOptions, positiveInteger } from './validate.js'
 
+/** What a pool can be told. */
 export interface PoolOptions {
   /** The most bytes that the pool retains, an integer from 1. A block that is longer is not retained. */
   readonly retainBytes: number

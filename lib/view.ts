@@ -2,7 +2,7 @@ import { invalidType, outOfRange } from './errors.js'
 import { bufferFrom, floor } from './primordials.js'
 import { index } from './validate.js'
 
-/** The constructor of a typed array or of `DataView`; `Buffer` too. */
+/** The constructor of a typed array or of `DataView`; `Buffer` too. `length` counts elements, of a `DataView` bytes. */
 export type ViewConstructor<T extends ArrayBufferView> = new (
   buffer: ArrayBuffer,
   byteOffset?: number,

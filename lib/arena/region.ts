@@ -79,7 +79,11 @@ export class Region {
     }
   }
 
-  /** The address of the first byte, as C sees it. */
+  /**
+   * The address of the first byte, as C sees it. C code must neither free nor resize it: it lies inside of a block.
+   *
+   * @throws `ERR_CMALLOC_FREED`
+   */
   get address(): bigint {
     return addressOf(this)
   }

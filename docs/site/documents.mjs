@@ -1,0 +1,43 @@
+import { ReflectionGroup, Renderer } from 'typedoc'
+
+/** Before typedoc makes the navigation, and after it has said where each page will be. */
+const EARLY = 1000
+
+/**
+ * Names each document by its first heading, in place of its file, and puts documents into groups before the modules.
+ *
+ * @param {import('typedoc').Application} app
+ * @param {Record<string, string[]>} groups - the files of each group
+ */
+export function nameDocuments(app, groups) {
+  app.renderer.on(
+    Renderer.EVENT_BEGIN,
+    ({ project }) => {
+      // The page of the README has a title already.
+      const heading = headingOf(project.readme)
+      project.readme[0].text = project.readme[0].text.slice(heading.length)
+      for (const document of project.documents) document.name = headingOf(document.content).slice(2)
+      const made = Object.entries(groups).map(([title, files]) => {
+        const group = new ReflectionGroup(title, project)
+        group.children = files.map((file) => documentOf(project, file))
+        return group
+      })
+      const modules = project.groups.find(({ title }) => title === 'Modules')
+      project.groups = [made[0], modules, ...made.slice(1)]
+    },
+    EARLY,
+  )
+}
+
+/** The heading that a text begins with. */
+function headingOf(parts) {
+  const [heading] = /^# .+/.exec(parts[0].text) ?? []
+  if (heading === undefined) throw new Error(`A document begins without a heading: ${parts[0].text.slice(0, 80)}`)
+  return heading
+}
+
+function documentOf(project, file) {
+  const found = project.documents.find((document) => project.files.getReflectionPath(document) === file)
+  if (found === undefined) throw new Error(`There is no document of ${file}`)
+  return found
+}
