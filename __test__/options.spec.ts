@@ -3,6 +3,7 @@ import test from 'ava'
 import { consume, handOver, malloc, mallocAsync, NativeBuffer, setMemoryLimit, stats, takeOver } from 'cmalloc'
 import * as libc from './support/libc.js'
 import { readDocument, table } from './support/readme.js'
+import { runSource } from './support/run.js'
 import { collectUntil, escape, linuxTest, live, memAvailable, MiB } from './support/memory.js'
 
 const GiB = 2 ** 30
@@ -184,6 +185,25 @@ linuxTest('a resize keeps a block lazy: what was used stays, and nothing else co
       t.is(block.bytes[50 * MiB - 1], 0)
     }
   }
+})
+
+linuxTest('a block is lazy in the debug mode too, also as it is freed', async (t) => {
+  const program = `
+    const { malloc } = require('cmalloc')
+    for (const align of [1, 4096]) {
+      const block = malloc(2 ** 33, 1, undefined, { lazy: true, align })
+      block.resize(2 ** 32)
+      if (block.residentBytes() > 2 ** 20) throw new Error('it is resident')
+      block.free()
+    }
+    malloc(100, 1, 'x', { align: 4096 }).resize(5000).free()
+    console.log(process.resourceUsage().maxRSS < 2 ** 18)`
+  t.deepEqual(await runSource(program, { env: { CMALLOC_DEBUG: '1', DEBUG: '' } }), {
+    code: 0,
+    signal: null,
+    stdout: 'true\n',
+    stderr: '',
+  })
 })
 
 linuxTest('an aligned block that shrinks gives its memory back', (t) => {

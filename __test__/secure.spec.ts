@@ -184,7 +184,8 @@ secureTest('it is not released, as nobody would wipe it; but a copy is', (t) => 
 secureTest('at the lock limit there is an error, which names the limit; and room again after a free', async (t) => {
   const program = `
     const assert = require('node:assert')
-    const { malloc, stats } = require('cmalloc')
+    const { openSync, readSync } = require('node:fs')
+    const { consume, malloc, stats } = require('cmalloc')
     const refused = {
       name: 'RangeError',
       code: 'ERR_CMALLOC_LOCK_LIMIT',
@@ -199,6 +200,13 @@ secureTest('at the lock limit there is an error, which names the limit; and room
     assert.strictEqual(stats().liveBlocks, blocks.length)
     assert.throws(() => blocks[0].resize(8192), refused)
     assert.deepStrictEqual([blocks[0].byteLength, blocks[0].bytes[4095]], [4096, 120])
+    // There is no room for a copy: it stays where it is, shorter, and what it loses is wiped.
+    const { address } = blocks[0]
+    blocks[0] = consume(blocks[0], 10)
+    assert.deepStrictEqual([blocks[0].address, blocks[0].byteLength, blocks[0].bytes[9]], [address, 10, 120])
+    const lost = Buffer.alloc(4086, 1)
+    readSync(openSync('/proc/self/mem'), lost, 0, 4086, address + 10n)
+    assert(lost.every((byte) => byte === 0))
     for (const block of blocks) block.free()
     malloc(32_768, 1, 'x', { secure: true }).free()
     // What was dropped is collected before anything is refused.
@@ -207,6 +215,7 @@ secureTest('at the lock limit there is an error, which names the limit; and room
   `
   const { code, stdout, stderr } = await runSource(program, { prefix: lockLimit(65_536) })
   t.deepEqual([code, stdout.trim()], [0, 'done'], stderr)
+  t.regex(stderr, /CMALLOC_CONSUME_REALLOC_FAILED/)
 })
 
 secureTest('it is absent from a core dump', async (t) => {
