@@ -113,6 +113,35 @@ const steps = {
       malloc(1000).resize(2000).view(Uint32Array)[0] = 1
     }
   },
+  options() {
+    for (const options of [
+      { align: 64 },
+      { align: 4096 },
+      { align: 1 << 21 },
+      { lazy: true },
+      { lazy: true, align: 4096 },
+      ...(process.platform === 'linux' ? [{ secure: true }, { secure: true, align: 1 << 16 }] : []),
+    ]) {
+      for (const init of [undefined, 'zero', ...(options.lazy ? [] : ['text'])]) {
+        const block = malloc(100, 1, init, options)
+        for (const length of [5000, 300_000, 3 << 20, 10, 4096]) {
+          block.resize(length).fill('xy', 0, 10)
+          assert.strictEqual(block.bytes[9], 121)
+          assert.strictEqual(block.address % BigInt(options.align ?? 1), 0n)
+        }
+        takeOver(handOver(consume(block, 70_000))).free()
+        malloc(1000, 1, init, options)
+        malloc(1000, 1, init, options).bytes.fill(1)
+      }
+    }
+    if (process.platform === 'linux') {
+      const block = malloc(100, 1, 'x', { secure: true })
+      refused(() => block.release(), 'ERR_CMALLOC_SECURE')
+      block[Symbol.dispose]()
+    }
+    cFree(malloc(100, 1, 'x', { align: 4096 }).release())
+    refused(() => malloc(8, 1, 'x', { lazy: true }), 'ERR_INVALID_ARG_VALUE')
+  },
   async escapes() {
     for (const use of [
       (block) => block.free(),

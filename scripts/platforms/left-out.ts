@@ -37,3 +37,10 @@ export const MUSL: readonly LeftOut[] = [
     why: "musl's realloc moves the block by itself, with its header before it: resident, but on no boundary",
   },
 ]
+
+/** With another allocator in the place of glibc's. */
+export const PRELOADED_LEFT_OUT: Readonly<Record<'jemalloc' | 'mimalloc' | 'tcmalloc', readonly LeftOut[]>> = {
+  jemalloc: [],
+  mimalloc: [],
+  tcmalloc: [],
+}

@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { debian } from './debian.js'
 import { koffiFor, npmPackage } from './npm.js'
+import { PRELOADED } from './preloaded.js'
 import { muslWheel } from './pypi.js'
 import { EMULATED, MUSL, type LeftOut } from './left-out.js'
 import { NotHere, once, ROOT } from './tools.js'
@@ -41,6 +42,7 @@ const SYSROOT_PACKAGES = [
 
 export const PLACES: readonly Place[] = [
   ...[20, 22, 24, 26].map((version) => x64(version)),
+  ...PRELOADED,
   {
     name: 'musl-x64',
     target: 'linux-x64-musl',
