@@ -53,7 +53,8 @@ for (const [env, on] of SWITCHES) {
     const outcome = await debug(
       `
       const block = malloc(100)
-      writePast(block) // within what the C allocator really gives
+      // Within what the C allocator really gives: without the mode, some give no byte more than asked for.
+      if (usableSize(block.address) > 100) writePast(block)
       say(describe(thrown(() => block.free()))?.code ?? null)
       globalThis.kept = malloc(100)
       `,
@@ -347,15 +348,15 @@ onEach('a released block is what malloc returned, and nobody watches it', async 
 onEachOnLinux('a foreign block that could not be resized has no redzone until it is resized', async (t, node) => {
   const outcome = await debug(
     `
-    const { limitAddressSpace, usableSize } = require('./__test__/support/libc.ts')
+    const { limitGrowth } = require('./__test__/support/libc.ts')
     const address = mallocInC(100)
     const held = usableSize(address)
     const neighbour = mallocInC(100) // which a redzone would overwrite
     memset(neighbour, 7, 100)
     process.removeAllListeners('warning')
-    limitAddressSpace(1)
+    limitGrowth(2 ** 26) // V8 needs some of it
     const block = consume({ address }, 300_000_000)
-    limitAddressSpace(null)
+    limitGrowth(null)
     const bytes = Buffer.alloc(100)
     memcpy(bytes, neighbour, 100)
     say([block.byteLength === held, bytes.every((byte) => byte === 7)])

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import test from 'ava'
+import { linuxTest } from './support/memory.js'
 import { nameOf, NODE_VERSIONS, ROOT, runFixture, type Outcome } from './support/run.js'
 
 /** All 20,000 take minutes where other tests run beside them: `npm run fuzz`. */
@@ -27,7 +28,8 @@ test.serial('no sequence of calls with hostile arguments crashes, or throws an u
   t.regex(stdout, /^4000 sequences in 4 processes/)
 })
 
-test.serial(
+// Windows has no signals.
+linuxTest(
   'a signal is reported with the sequence that raised it, and the printed command raises it again',
   async (t) => {
     const { code, stdout } = await fuzz('--seed', '7', '--sequences', '30', '--plant', 'signal@12')

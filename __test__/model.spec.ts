@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
 import test from 'ava'
-import { ROOT, runFixture, type Outcome } from './support/run.js'
+import { nameOf, NODE_VERSIONS, ROOT, runFixture, type Outcome } from './support/run.js'
 
 /** All 20,000 take a minute: `npm run model`. */
 const SEQUENCES = '4000'
+
+const LAST = NODE_VERSIONS.at(-1)!
 
 function model(...args: string[]): Promise<Outcome> {
   const flags = ['--import=tsx']
@@ -19,10 +21,13 @@ test.serial('many handles do what the model says, to the last byte, on every ver
 })
 
 test.serial('a difference is reported with its path, and the printed command makes it again', async (t) => {
-  const { code, stdout } = await model('--seed', '7', '--sequences', '30', '--node', '24', '--plant', 'error@12')
+  const { code, stdout } = await model(...`--seed 7 --sequences 30 --node ${LAST} --plant error@12`.split(' '))
   t.is(code, 1)
   const [, args] = /replay the smallest: npm run model -- (.+)/.exec(stdout)!
   const replayed = await model(...args!.split(' '))
   t.is(replayed.code, 1)
-  t.regex(replayed.stdout, /exited with 1 in sequence 12 of seed 7 on Node 24[^]*Broken: a planted error/)
+  t.regex(
+    replayed.stdout,
+    new RegExp(`exited with 1 in sequence 12 of seed 7 on ${nameOf(LAST)}[^]*Broken: a planted error`),
+  )
 })

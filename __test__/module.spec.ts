@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import test from 'ava'
 import * as byName from 'cmalloc'
 import { NODE_VERSIONS, ROOT, runFixture, runSource } from './support/run.js'
@@ -13,12 +14,13 @@ test('require by name, by path and import give the same objects', async (t) => {
 })
 
 test('cmalloc/native is the binding, index.js', async (t) => {
+  const index = resolve(ROOT, 'index.js')
   const source = `
     const native = require('cmalloc/native')
-    console.log(native === require(${JSON.stringify(`${ROOT}/index.js`)}), require.resolve('cmalloc/native'))`
+    console.log(native === require(${JSON.stringify(index)}), require.resolve('cmalloc/native'))`
   const { stdout, stderr } = await runSource(source)
   t.is(stderr, '')
-  t.is(stdout.trim(), `true ${ROOT}/index.js`)
+  t.is(stdout.trim(), `true ${index}`)
 })
 
 test('cmalloc takes the raw calls, so that nobody else can', async (t) => {

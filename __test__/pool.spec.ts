@@ -512,7 +512,8 @@ test('in the debug mode nothing is retained', async (t) => {
     const block = pool.malloc(70000)
     block.free()
     const escaped = pool.malloc(100)
-    require('koffi').load(null).func('void *memset(void *to, int byte, size_t count)')(escaped.address + 100n, 1, 1)
+    const libc = require('koffi').load(process.platform === 'win32' ? 'ucrtbase.dll' : null)
+    libc.func('void *memset(void *to, int byte, size_t count)')(escaped.address + 100n, 1, 1)
     let code
     try { escaped.free() } catch (error) { code = error.code }
     console.log(JSON.stringify([pool.stats(), require('cmalloc').stats().liveBytes, code]))`

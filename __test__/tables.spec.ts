@@ -1071,7 +1071,8 @@ specify(
         '`buffer`, `bytes` or `view` where the runtime makes no `ArrayBuffer` over foreign memory (Electron), or of a block over `buffer.constants.MAX_LENGTH` (4 GiB on Node 20).',
       ],
       cases: {
-        'over 4 GiB on Node 20': async (t) => {
+        [`over 4 GiB on Node 20${NODE_VERSIONS.includes(20) ? '' : ', which is not here: not run'}`]: async (t) => {
+          if (!NODE_VERSIONS.includes(20)) return void t.pass()
           const needed = 2 ** 32 + 2 ** 28
           t.true((stats().availableBytes ?? 0) > needed, `this test needs ${needed} bytes of memory`)
           const { code, stderr } = await runSource(

@@ -47,14 +47,17 @@ async function row(place: Place): Promise<string[]> {
   try {
     const addon = join(ARTIFACTS, TARGETS.find(({ name }) => name === place.target)!.file)
     if (!existsSync(addon)) throw new NotHere('its binary is not built: npm run build:all')
-    const order = { name: place.name, addon, leftOut: place.leftOut, specs, timeout: Number(values.minutes) * 60_000 }
-    const { passed, failed, notRun, broken } = await runSuite(place.prepare(), order)
+    const prepared = place.prepare()
+    const leftOut = [...place.leftOut, ...(prepared.instead?.leftOut ?? [])]
+    const order = { name: place.name, addon, leftOut, specs, timeout: Number(values.minutes) * 60_000 }
+    const { passed, failed, notRun, broken } = await runSuite(prepared, order)
     details.push(...failed.map((title) => `${place.name}: FAILED: ${title}`))
     details.push(...notRun.map((title) => `${place.name}: not run: ${title}`))
-    details.push(...place.leftOut.map(({ spec, title, why }) => `${place.name}: left out: ${spec ?? title}: ${why}`))
+    details.push(...leftOut.map(({ spec, title, why }) => `${place.name}: left out: ${spec ?? title}: ${why}`))
     if (failed.length > 0 || broken !== undefined || passed === 0) process.exitCode = 1
-    const remark = broken === undefined ? place.remark : `INCOMPLETE: ${broken}; ${place.remark}`
-    return [String(passed), String(failed.length), String(notRun.length), remark]
+    const remark = prepared.instead?.remark ?? place.remark
+    const whole = broken === undefined ? remark : `INCOMPLETE: ${broken}; ${remark}`
+    return [String(passed), String(failed.length), String(notRun.length), whole]
   } catch (error) {
     if (!(error instanceof NotHere)) throw error
     return ['', '', '', `NOT RUN: ${error.message}`]

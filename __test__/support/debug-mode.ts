@@ -17,6 +17,8 @@ const PRELUDE = `
   const memcpy = libc.func('void *memcpy(void *to, const void *from, size_t count)')
   const mallocInC = libc.func('void *malloc(size_t size)')
   const freeInC = libc.func('void free(void *block)')
+  const usable = { win32: '_msize', darwin: 'malloc_size' }[process.platform] ?? 'malloc_usable_size'
+  const usableSize = libc.func('size_t ' + usable + '(void *block)')
   /** A byte past the end of a block. */
   const writePast = (block, past = 0) => memset(block.address + BigInt(block.byteLength + past), 0x41, 1)
   /** What a call throws. */

@@ -1,5 +1,6 @@
 /** The C library of this process, as a program would call it: the other side of `consume` and `release`. */
 
+import { readFileSync } from 'node:fs'
 import koffi from 'koffi'
 
 // Not a library by its name: whatever stands in for `malloc` in this process must be what answers here too.
@@ -92,13 +93,17 @@ export function dropFromPageCache(descriptor: number): void {
   if (fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) !== 0) throw new Error('posix_fadvise failed')
 }
 
-/** Sets the soft limit of the process's address space (Linux); `null` raises it again. */
-export function limitAddressSpace(bytes: number | null): void {
+/** Limits by how many bytes the process's address space may still grow (Linux); `null` lifts the limit. */
+export function limitGrowth(bytes: number | null): void {
   const RLIMIT_AS = 9
   const limit = new BigUint64Array(2)
   if (getrlimit(RLIMIT_AS, limit) !== 0) throw new Error('getrlimit failed')
-  limit[0] = bytes === null ? limit[1]! : BigInt(bytes)
+  limit[0] = bytes === null ? limit[1]! : BigInt(addressSpace() + bytes)
   if (setrlimit(RLIMIT_AS, limit) !== 0) throw new Error('setrlimit failed')
+}
+
+function addressSpace(): number {
+  return Number(/^VmSize:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))![1]) * 1024
 }
 
 function notNull(address: bigint | null): bigint {

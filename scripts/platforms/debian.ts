@@ -13,10 +13,12 @@ export interface Wanted {
   /** A release other than the machine's own. */
   suite?: string
   arch?: 'amd64' | 'arm64'
+  /** Does in the folder what is otherwise done as the packages are installed. */
+  finish?(folder: string): void
 }
 
 /** The folder into which these packages are unpacked. Their dependencies are not. */
-export function debian({ name, packages, suite = ownSuite(), arch = 'amd64' }: Wanted): string {
+export function debian({ name, packages, suite = ownSuite(), arch = 'amd64', finish }: Wanted): string {
   return once(name, (folder) => {
     const apt = join(folder, 'apt')
     for (const path of ['state/lists/partial', 'cache/archives/partial'])
@@ -40,6 +42,7 @@ export function debian({ name, packages, suite = ownSuite(), arch = 'amd64' }: W
       rmSync(join(folder, file))
     }
     rmSync(apt, { recursive: true })
+    finish?.(folder)
   })
 }
 

@@ -25,16 +25,25 @@ export const MUSL: readonly LeftOut[] = [
     why: 'it reads memory that was freed: musl gives a block of that length back to the system at once',
   },
   {
-    title: '*the debug mode is off with*',
-    why: 'it writes past a block: the allocator of musl ends the process for that by itself',
-  },
-  {
     title: '*a block in warm memory, of which the system dropped*',
     why: 'musl gives it back at once: it is never warm',
   },
   {
     title: '*a large block that is resized is moved as it is, and stays on the boundary of a huge page*',
     why: "musl's realloc moves the block by itself, with its header before it: resident, but on no boundary",
+  },
+]
+
+/** Of an addon that is named by NAPI_RS_NATIVE_LIBRARY_PATH. */
+export const BY_PATH: readonly LeftOut[] = [
+  { spec: 'binding', why: 'it is about how the addon is found: here its path is given' },
+]
+
+/** Of wine 8. */
+export const WINE: readonly LeftOut[] = [
+  {
+    title: '*the example server.ts runs',
+    why: "Node's fetch sets an option of sockets, TCP_KEEPALIVE, that wine does not know: it cannot connect",
   },
 ]
 

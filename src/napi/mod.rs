@@ -36,6 +36,7 @@ use napi_derive::napi;
 /// Runs as an environment loads the addon.
 #[napi(module_exports)]
 pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
+    crate::os::stay_loaded();
     crate::debug::enable_from_environment();
     environment::Environment::create(env.raw()).map_err(|failure| failure.thrown(env.raw()))
 }

@@ -64,6 +64,14 @@ pub(crate) fn trim() {
     }
 }
 
+/// Keeps this library loaded until the process ends, also when the last thread that uses it has ended: memory that was
+/// handed on is given back by its code. On other systems it is linked so, or the loader never unloads it.
+#[cfg(feature = "napi")]
+pub(crate) fn stay_loaded() {
+    #[cfg(all(windows, not(miri)))]
+    platform::stay_loaded();
+}
+
 /// Why there can be no block of the C allocator at an address.
 #[cfg(feature = "napi")]
 #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux tells"))]

@@ -4,6 +4,10 @@ use std::io;
 use std::mem;
 use std::ptr::NonNull;
 
+#[cfg(feature = "napi")]
+use windows_sys::Win32::System::LibraryLoader::{
+    GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
+};
 use windows_sys::Win32::System::ProcessStatus::{K32QueryWorkingSetEx, PSAPI_WORKING_SET_EX_INFORMATION};
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, GlobalMemoryStatusEx, MEMORYSTATUSEX, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
@@ -80,4 +84,14 @@ pub(crate) fn available_memory() -> Option<u64> {
 #[cfg(feature = "napi")]
 pub(crate) fn doubt(_address: usize) -> Option<crate::os::Doubt> {
     None
+}
+
+/// `GetModuleHandleEx`, with the flag to pin. What it cannot pin is unloaded when nobody uses it, as it would be without.
+#[cfg(feature = "napi")]
+pub(crate) fn stay_loaded() {
+    let mut module = std::ptr::null_mut();
+    let flags = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
+    // SAFETY: with this flag the name is any address inside of the library, such as that of a function of its own, and
+    // `module` is a handle to write to.
+    unsafe { GetModuleHandleExW(flags, stay_loaded as *const u16, &raw mut module) };
 }
