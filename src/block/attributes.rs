@@ -47,11 +47,6 @@ impl Attributes {
         self.0 & SECURE != 0
     }
 
-    /// Whether C's `realloc` would lose what is special: it forgets an alignment, and leaves secrets behind.
-    pub(crate) const fn outlives_realloc(self) -> bool {
-        self.0 & (ALIGNMENT | SECURE) == 0
-    }
-
     /// The alignment that C is to be asked for; `None` if that of `malloc` will do. A secure block has pages of its
     /// own, as what is locked is whole pages, and once only.
     pub(super) fn alignment(self) -> Option<usize> {
@@ -108,20 +103,19 @@ mod tests {
     fn what_is_set_is_what_is_asked_for() {
         let alignment = |bytes| Alignment::new(bytes).expect("an alignment");
         let plain = Attributes::PLAIN;
-        assert!(plain.is_plain() && plain.outlives_realloc());
+        assert!(plain.is_plain());
         assert_eq!(plain.aligned(alignment(8)), plain);
         assert_eq!(plain.lazy(true).lazy(false), plain);
         assert_eq!(plain.secure(true).secure(false), plain);
-        assert!(plain.lazy(true).is_lazy() && plain.lazy(true).outlives_realloc());
+        assert!(plain.lazy(true).is_lazy() && !plain.lazy(true).is_plain());
         let page = os::page_size();
         let secure = plain.secure(true);
         assert_eq!((secure.alignment(), secure.room(1, 0), secure.room(page, 64)), (Some(page), page, page + 64));
-        assert!(!secure.outlives_realloc());
         if Alignment::MAX > 1 << 16 {
             let aligned = plain.aligned(alignment(Alignment::MAX)).aligned(alignment(1 << 16));
             assert_eq!((aligned.alignment(), aligned.room(100, 64)), (Some(1 << 16), 164));
             assert_eq!(aligned.secure(true).alignment(), Some(page.max(1 << 16)));
-            assert!(!aligned.outlives_realloc());
+            assert!(!aligned.is_plain());
         }
     }
 }

@@ -146,7 +146,7 @@ impl Block {
         if !attributes.is_lazy() {
             // SAFETY: the block was just made: it has `len` bytes that nobody else knows of.
             unsafe { touch(block.start, 0, len, init.contents(attributes))? };
-        } else if init == Init::Zero && attributes.alignment().is_some() {
+        } else if init == Init::Zero {
             // SAFETY: likewise.
             unsafe { lazy::zero(block.start, len) };
         }
@@ -164,8 +164,9 @@ impl Block {
         let room = attributes.room(len, debug::redzone());
         let allocated = match (attributes.alignment(), init) {
             (Some(alignment), _) => placement::aligned(alignment, room),
-            (None, Init::Zero) => placement::calloc(room),
-            (None, Init::Uninit | Init::Byte(_)) => placement::malloc(room),
+            // Some clear what need not be cleared.
+            (None, Init::Zero) if !attributes.is_lazy() => placement::calloc(room),
+            (None, _) => placement::malloc(room),
         };
         let Some(start) = allocated else {
             attributes.refund(len);

@@ -12,8 +12,8 @@ impl Block {
     /// Resizes the block with `realloc`, which may move it. The contents are kept up to the smaller
     /// length, new bytes are made resident and hold anything.
     ///
-    /// A lazy block stays lazy. A secure block, and an aligned one that does not fit where it is, is copied into another,
-    /// which takes memory for both meanwhile.
+    /// A lazy block stays lazy. A secure block, and an aligned or a lazy one that does not fit where it is, is copied into
+    /// another, which takes memory for both meanwhile; of a lazy one only what is not zero is copied.
     ///
     /// # Errors
     ///
@@ -50,10 +50,10 @@ impl Block {
         if len == old && !debug::is_enabled() {
             return Ok(());
         }
-        if !self.attributes.outlives_realloc() {
+        if !self.attributes.is_plain() {
             return self.relocate(len);
         }
-        if len > old && !self.attributes.is_lazy() {
+        if len > old {
             budget::check(len - old)?;
         }
         let room = len.saturating_add(debug::redzone());
@@ -64,14 +64,15 @@ impl Block {
         self.start = start;
         if len < old {
             self.len = len;
-            self.attributes.refund(old - len);
+            budget::refund(old - len);
             return Ok(());
         }
         self.grown_in_place(old, len).inspect_err(|_| self.shrink_back(old))
     }
 
-    /// Resizes a block for which C's `realloc` will not do: where it is, or else by a copy. A secure block is always
-    /// copied, so that nothing is left of it that is not wiped.
+    /// Resizes a block for which C's `realloc` will not do, as that forgets alignments, leaves secrets behind, and may
+    /// touch what it copies: where it is, or else by a copy. A secure block is always copied, so that nothing is left of
+    /// it that is not wiped.
     fn relocate(&mut self, len: usize) -> Result<(), OutOfMemory> {
         let old = self.len;
         // SAFETY: the block is a live one.
@@ -120,7 +121,7 @@ impl Block {
         attributes: Attributes,
     ) -> Result<(), OutOfMemory> {
         // SAFETY: passed on from the caller.
-        let is_copied = len != old && !attributes.outlives_realloc() && !unsafe { fits(start, len, attributes) };
+        let is_copied = len != old && !attributes.is_plain() && !unsafe { fits(start, len, attributes) };
         let more = if is_copied { len } else { len.saturating_sub(old) };
         if attributes.is_lazy() { budget::check_limit(more) } else { budget::check(more) }
     }
