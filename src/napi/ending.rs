@@ -16,6 +16,18 @@ use super::table::{State, add};
 use super::view::View;
 use crate::Pool;
 
+/// What has memory of an environment beside its slots.
+pub(super) trait EndsAlong {
+    /// Gives back what can be, without a word to the runtime.
+    fn end(&self);
+}
+
+impl EndsAlong for Pool {
+    fn end(&self) {
+        self.close();
+    }
+}
+
 impl Environment {
     /// Frees the blocks that are left as the environment ends.
     pub(super) fn free_at_end(self: &Rc<Self>, env: sys::napi_env) -> Outcome<()> {
@@ -27,12 +39,12 @@ impl Environment {
         })
     }
 
-    /// Closes a pool as the environment ends, if the runtime does not finalize it then.
-    pub(super) fn close_at_end(&self, pool: &Arc<Pool>) {
+    /// Ends something as the environment ends, if the runtime does not finalize it then.
+    pub(super) fn end_along<T: EndsAlong + 'static>(&self, what: &Arc<T>) {
         if self.stores.end_in_collector() {
-            let mut pools = self.pools.borrow_mut();
-            pools.retain(|known| known.strong_count() > 0);
-            pools.push(Arc::downgrade(pool));
+            let mut left = self.left.borrow_mut();
+            left.retain(|known| known.strong_count() > 0);
+            left.push(Arc::downgrade(what) as Weak<dyn EndsAlong>);
         }
     }
 
@@ -54,8 +66,8 @@ impl Environment {
             }
             add(&self.slots.counters().collected_frees, 1);
         }
-        for pool in self.pools.take().iter().filter_map(Weak::upgrade) {
-            pool.close();
+        for what in self.left.take().iter().filter_map(Weak::upgrade) {
+            what.end();
         }
     }
 }

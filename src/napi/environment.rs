@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 
 use napi::sys;
 
+use super::ending::EndsAlong;
 use super::failure::{Failure, Outcome, check};
 use super::hot::Registers;
 use super::ownership;
@@ -31,8 +32,8 @@ pub(crate) struct Environment {
     /// The pools that blocks go back to, by the entry that has the block.
     pub(crate) homes: RefCell<HashMap<u32, Arc<Pool>>>,
     pub(crate) stores: Stores,
-    /// The pools that were made here, where the runtime does not finalize them as the environment ends.
-    pub(crate) pools: RefCell<Vec<Weak<Pool>>>,
+    /// What else must end with the environment, where the runtime does not finalize it then.
+    pub(super) left: RefCell<Vec<Weak<dyn EndsAlong>>>,
     /// `ArrayBuffer.prototype.transfer` as it was when the addon was loaded; null before Node 21.
     pub(crate) transfer: Cell<sys::napi_ref>,
     /// `Bun.gc`; null elsewhere.
@@ -63,7 +64,7 @@ impl Environment {
             views: RefCell::default(),
             homes: RefCell::default(),
             stores: Stores::new(finalizers),
-            pools: RefCell::default(),
+            left: RefCell::default(),
             transfer: Cell::new(capture_transfer(env)?),
             bun_gc: Cell::new(bun_gc),
             hot_pair_taken: Cell::new(false),

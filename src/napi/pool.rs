@@ -45,7 +45,7 @@ impl BlockPool {
             let classes = classes.unwrap_or_default().into_iter().map(length_of).collect::<Outcome<_>>()?;
             let retain_bytes = length_of(retain_bytes)?;
             let pool = Pool::new(PoolOptions { retain_bytes, classes, scrub: scrub == Some(true) });
-            Environment::of(env.raw())?.close_at_end(&pool);
+            Environment::of(env.raw())?.end_along(&pool);
             Ok(Self { pool })
         };
         create().map_err(|failure: Failure| failure.thrown(env.raw()))
