@@ -20,7 +20,7 @@ import { Pool } from 'cmalloc/pool'
 import * as libc from './support/libc.js'
 import { linuxTest } from './support/memory.js'
 import { readDocument, table } from './support/readme.js'
-import { NODE_VERSIONS, runSource } from './support/run.js'
+import { nameOf, RUNTIMES, runSource } from './support/run.js'
 
 const readme = readDocument('README.md')
 
@@ -906,7 +906,7 @@ specify(
         '`Error`',
         '`buffer`, `bytes`, `view`, `release`, `consume` or `handOver`, after somebody transferred the `ArrayBuffer` away: other JavaScript may still reach the bytes. `fill`, `slice`, `resize` and `free` work.',
       ],
-      cases: Object.fromEntries(NODE_VERSIONS.map((node) => [`on Node ${node}`, (t) => escaped(t, node)])),
+      cases: Object.fromEntries(RUNTIMES.map((node) => [`on ${nameOf(node)}`, (t) => escaped(t, node)])),
     },
     {
       cells: [
@@ -1162,7 +1162,7 @@ function uses(handle: NativeBuffer): Record<string, () => unknown> {
   }
 }
 
-async function escaped(t: ExecutionContext, node: (typeof NODE_VERSIONS)[number]): Promise<void> {
+async function escaped(t: ExecutionContext, node: (typeof RUNTIMES)[number]): Promise<void> {
   const { code, stderr } = await runSource(
     `
     const assert = require('node:assert')

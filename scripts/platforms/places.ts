@@ -2,10 +2,12 @@
 
 import { copyFileSync, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { OtherRuntime } from '../../__test__/support/command.js'
+import { runtimePath } from '../../__test__/support/run.js'
 import { debian } from './debian.js'
 import { koffiFor, npmPackage } from './npm.js'
 import { muslWheel } from './pypi.js'
-import { EMULATED, MUSL, type LeftOut } from './left-out.js'
+import { BUN, DENO, EMULATED, MUSL, type LeftOut } from './left-out.js'
 import { NotHere, once, ROOT } from './tools.js'
 import { wrap } from './wrapper.js'
 
@@ -24,6 +26,8 @@ export interface Place {
 export interface Prepared {
   /** The Node that ava's main process runs on. */
   node: string
+  /** Arguments for it. */
+  flags?: readonly string[]
   env: Record<string, string>
   /** How many times slower than this machine. */
   patience: number
@@ -41,6 +45,8 @@ const SYSROOT_PACKAGES = [
 
 export const PLACES: readonly Place[] = [
   ...[20, 22, 24, 26].map((version) => x64(version)),
+  other('bun', 'Bun', BUN),
+  other('deno', 'Deno', DENO),
   {
     name: 'musl-x64',
     target: 'linux-x64-musl',
@@ -78,11 +84,6 @@ export const NOT_RUN: readonly { name: string; target: string; reason: string }[
   { name: 'windows-arm64', target: 'win32-arm64', reason: 'nothing on this machine runs programs of Windows on arm64' },
   { name: 'macos-x64', target: 'darwin-x64', reason: 'nothing on Linux runs programs of macOS' },
   { name: 'macos-arm64', target: 'darwin-arm64', reason: 'nothing on Linux runs programs of macOS' },
-  {
-    name: 'bun, deno',
-    target: 'linux-x64-gnu',
-    reason: 'ava does not run on them; sweep.spec.ts runs its programs on Bun and Deno, with npm test',
-  },
 ]
 
 function x64(version: number): Place {
@@ -95,6 +96,21 @@ function x64(version: number): Place {
       const node = join(ROOT, `__test__/runtimes/node_modules/node${version}/bin/node`)
       if (!existsSync(node)) throw new NotHere('the runtimes are not installed: npm ci')
       return { node, env: { CMALLOC_TEST_NODES: String(version) }, patience: 1 }
+    },
+  }
+}
+
+/** Another runtime runs each spec, and Node the main process of ava alone. */
+function other(name: OtherRuntime, title: string, leftOut: readonly LeftOut[]): Place {
+  return {
+    name,
+    target: 'linux-x64-gnu',
+    leftOut,
+    remark: `the binary for glibc 2.17; ava's main process is Node's, each spec is ${title}'s`,
+    prepare() {
+      if (!existsSync(runtimePath(name))) throw new NotHere('the runtimes are not installed: npm ci')
+      const flags = ['--import=tsx', `--import=${join(__dirname, 'worker-elsewhere.ts')}`]
+      return { node: process.execPath, flags, env: { CMALLOC_TEST_NODES: name }, patience: 1 }
     },
   }
 }

@@ -29,7 +29,7 @@ export interface Order {
 }
 
 /** Runs it; what ava prints, as TAP, goes to `target/platforms`. */
-export function runSuite({ node, env, patience }: Prepared, order: Order): Promise<Counted> {
+export function runSuite({ node, flags = [], env, patience }: Prepared, order: Order): Promise<Counted> {
   const folder = join(ROOT, 'target/platforms')
   const report = join(folder, `${order.name}.tap`)
   mkdirSync(folder, { recursive: true })
@@ -45,7 +45,7 @@ export function runSuite({ node, env, patience }: Prepared, order: Order): Promi
     ...files.map((spec) => `__test__/${spec}.spec.ts`),
   ]
   return new Promise((done, fail) => {
-    const child = spawn(node, args, {
+    const child = spawn(node, [...flags, ...args], {
       cwd: ROOT,
       env: {
         ...process.env,
@@ -63,7 +63,8 @@ export function runSuite({ node, env, patience }: Prepared, order: Order): Promi
   })
 }
 
-function count(tap: string, code: number | null, signal: string | null): Counted {
+/** What a report in TAP says. */
+export function count(tap: string, code: number | null, signal: string | null): Counted {
   const counted: Counted = { passed: 0, failed: [], notRun: [] }
   for (const [, not, title = ''] of tap.matchAll(/^(not )?ok \d+ - (.*)$/gm)) {
     if (/ # (SKIP|TODO)|\bnot run\b/.test(title)) counted.notRun.push(title)
