@@ -1,6 +1,6 @@
 import test from 'ava'
 import { malloc, stats } from 'cmalloc'
-import { nameOf, RUNTIMES, OTHER_RUNTIMES, runFixture, type Outcome } from './support/run.js'
+import { nameOf, RUNTIMES, OTHER_RUNTIMES, runFixture, runSource, type Outcome } from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 const flags = ['--expose-gc']
@@ -127,5 +127,24 @@ for (const node of OTHER_RUNTIMES) {
 for (const scenario of OTHER_RUNTIMES.includes('deno') ? [...WORKERS_ON_DENO, GIVEN_BACK] : []) {
   test.serial(`a thread that ends does no harm: ${scenario}, on Deno`, async (t) => {
     t.deepEqual(await runFixture('lifetime-workers.js', [scenario], { node: 'deno', flags }), CLEAN)
+  })
+}
+
+// Where finalizers run in the collector, in whatever thread that works, or in the thread that was given the bytes.
+for (const node of [...RUNTIMES, ...OTHER_RUNTIMES]) {
+  test.serial(`buffers that end in the middle of a synchronous program do no harm, on ${nameOf(node)}`, async (t) => {
+    const source = `
+      const { malloc, stats } = require('cmalloc')
+      for (let round = 0; round < 100; round++) malloc(4096).bytes[0] = 1
+      const objects = []
+      for (let index = 0; index < 2e6; index++) objects.push({ index })
+      setTimeout(() => console.log('done'), 100)`
+    t.deepEqual(await runSource(source, { node }), CLEAN)
+  })
+}
+
+for (const node of OTHER_RUNTIMES) {
+  test.serial(`bytes end in the thread that they were moved to, on ${nameOf(node)}`, async (t) => {
+    t.deepEqual(await runFixture('escape-moves.js', ['a message to a worker'], { node, flags }), CLEAN)
   })
 }
