@@ -144,7 +144,15 @@ for (const node of [...RUNTIMES, ...OTHER_RUNTIMES]) {
 }
 
 for (const node of OTHER_RUNTIMES) {
-  test.serial(`bytes end in the thread that they were moved to, on ${nameOf(node)}`, async (t) => {
-    t.deepEqual(await runFixture('escape-moves.js', ['a message to a worker'], { node, flags }), CLEAN)
+  test.serial(`bytes that end in the thread that they were moved to do no harm, on ${nameOf(node)}`, async (t) => {
+    const source = `
+      const { Worker } = require('node:worker_threads')
+      const { malloc } = require('cmalloc')
+      const thread = "require('node:worker_threads').parentPort.once('message', (bytes) => process.exit())"
+      const worker = new Worker(thread, { eval: true })
+      worker.once('exit', () => setTimeout(() => console.log('done'), 100))
+      const buffer = malloc(3000).buffer.transfer()
+      worker.postMessage(buffer, [buffer])`
+    t.deepEqual(await runSource(source, { node }), CLEAN)
   })
 }
