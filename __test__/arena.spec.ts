@@ -4,7 +4,7 @@ import { setMemoryLimit, stats, type ViewConstructor } from 'cmalloc'
 import { Arena, Mark, Region } from 'cmalloc/arena'
 import { escape, live } from './support/memory.js'
 import * as libc from './support/libc.js'
-import { NODE_VERSIONS, runSource } from './support/run.js'
+import { nameOf, RUNTIMES, runSource } from './support/run.js'
 
 const CHUNK = 4096
 
@@ -335,8 +335,8 @@ test.serial('options that act on the arena while they are read do no harm', (t) 
   t.throws(() => region.view(Odd as unknown as ViewConstructor<Odd>), { code: 'ERR_CMALLOC_FREED' })
 })
 
-for (const node of NODE_VERSIONS) {
-  test.serial(`a dropped arena is collected with its chunks, on Node ${node}`, async (t) => {
+for (const node of RUNTIMES) {
+  test.serial(`a dropped arena is collected with its chunks, on ${nameOf(node)}`, async (t) => {
     const source = `
       const { stats } = require('cmalloc'), { Arena } = require('cmalloc/arena')
       ;(() => { const arena = new Arena(); arena.malloc(1); arena.malloc(2 ** 21, 1, 'A').bytes[0] = 1 })()
@@ -348,7 +348,7 @@ for (const node of NODE_VERSIONS) {
     t.deepEqual({ stdout, stderr }, { stdout: '2 0\n', stderr: '' })
   })
 
-  test.serial(`the debug mode writes over regions that are gone, on Node ${node}`, async (t) => {
+  test.serial(`the debug mode writes over regions that are gone, on ${nameOf(node)}`, async (t) => {
     const source = `
       const { Arena } = require('cmalloc/arena')
       const arena = new Arena()

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { malloc, mallocAsync, setMemoryLimit, stats, type Init, type Progress } from 'cmalloc'
 import * as native from 'cmalloc/native'
 import { live, MiB } from './support/memory.js'
-import { NODE_VERSIONS, ROOT, nameOf, runFixture } from './support/run.js'
+import { RUNTIMES, ROOT, nameOf, runFixture } from './support/run.js'
 
 /** Several steps. */
 const LONG = 100 * MiB
@@ -211,7 +211,7 @@ test.serial('many allocations at once leave the thread pool to others', async (t
   t.true(order.indexOf('file') < 10, order.join(' '))
 })
 
-for (const node of NODE_VERSIONS) {
+for (const node of RUNTIMES) {
   test.serial(`a thread or a process that ends while a block grows ends cleanly, on ${nameOf(node)}`, async (t) => {
     const { code, signal, stdout, stderr } = await runFixture('async-ends.js', [], { node })
     t.is(signal, null, stderr)

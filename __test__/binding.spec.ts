@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import test, { type ExecutionContext } from 'ava'
 import { SUPPORTED } from '../lib/platform.js'
-import { NODE_VERSIONS, ROOT, runSource, type NodeVersion } from './support/run.js'
+import { nameOf, RUNTIMES, ROOT, runSource, type Runtime } from './support/run.js'
 
 /** The package as it is published, without the package of any platform. */
 const folder = mkdtempSync(join(tmpdir(), 'cmalloc-binding-'))
@@ -23,7 +23,7 @@ interface Pretended {
 async function requireOn(
   t: ExecutionContext,
   { os, cpu, libc = 'glibc' }: Pretended,
-  { entry = 'dist/index.js', node, env }: { entry?: string; node?: NodeVersion; env?: Record<string, string> } = {},
+  { entry = 'dist/index.js', node, env }: { entry?: string; node?: Runtime; env?: Record<string, string> } = {},
 ): Promise<{ name: string; code: string; message: string; causes: string[] }> {
   const source = `
     const fs = require('node:fs'), { readFileSync } = fs
@@ -39,13 +39,17 @@ async function requireOn(
       for (let cause = error.cause; cause; cause = cause.cause) causes.push(cause.message)
       console.log(JSON.stringify({ name: error.name, code: error.code, message: error.message, causes }))
     }`
-  const { code, stdout, stderr } = await runSource(source, { ...(node && { node }), ...(env && { env }) })
+  const { code, stdout, stderr } = await runSource(source, {
+    ...(node && { node }),
+    // Where the tests run with an addon from elsewhere.
+    env: { NAPI_RS_NATIVE_LIBRARY_PATH: '', ...env },
+  })
   t.deepEqual({ code, stderr }, { code: 0, stderr: '' })
   return JSON.parse(stdout)
 }
 
-for (const node of NODE_VERSIONS) {
-  test(`without the package of its platform cmalloc says how to get it, on Node ${node}`, async (t) => {
+for (const node of RUNTIMES) {
+  test(`without the package of its platform cmalloc says how to get it, on ${nameOf(node)}`, async (t) => {
     const { name, code, message, causes } = await requireOn(t, { os: 'linux', cpu: 'arm64' }, { node })
     t.deepEqual([name, code], ['Error', 'ERR_CMALLOC_NO_BINDING'])
     t.regex(message, /os linux, cpu arm64, libc glibc: the package cmalloc-linux-arm64-gnu is not installed/)

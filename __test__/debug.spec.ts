@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import { codeBlocks, readDocument, table } from './support/readme.js'
 import { debug, DEBUGGED_VERSIONS, normalise, ON, reports, type Debugged } from './support/debug-mode.js'
 import { linuxTest } from './support/memory.js'
-import { runSource, type NodeVersion } from './support/run.js'
+import { nameOf, runSource, type Runtime } from './support/run.js'
 
 const page = readDocument('docs/debug-mode.md')
 
@@ -13,12 +13,12 @@ interface ThrownError {
 }
 
 /** A test on each of the versions of Node. */
-function onEach(title: string, run: (t: ExecutionContext, node: NodeVersion) => Promise<void>, declare = test.serial) {
-  for (const node of DEBUGGED_VERSIONS) declare(`${title}, on Node ${node}`, (t) => run(t, node))
+function onEach(title: string, run: (t: ExecutionContext, node: Runtime) => Promise<void>, declare = test.serial) {
+  for (const node of DEBUGGED_VERSIONS) declare(`${title}, on ${nameOf(node)}`, (t) => run(t, node))
 }
 
 /** The same, for what only Linux offers. */
-function onEachOnLinux(title: string, run: (t: ExecutionContext, node: NodeVersion) => Promise<void>) {
+function onEachOnLinux(title: string, run: (t: ExecutionContext, node: Runtime) => Promise<void>) {
   onEach(title, run, linuxTest as typeof test.serial)
 }
 

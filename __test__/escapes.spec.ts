@@ -1,5 +1,5 @@
 import test from 'ava'
-import { NODE_VERSIONS, runFixture, type NodeVersion } from './support/run.js'
+import { nameOf, RUNTIMES, runFixture, type NodeVersion } from './support/run.js'
 
 /** The ways to move the bytes out of the ArrayBuffer that cmalloc made, and the first Node that has each. */
 const MOVES: Record<string, NodeVersion> = {
@@ -40,8 +40,8 @@ function program(fixture: string, scenarios: Record<string, NodeVersion>, title:
   })
 
   for (const [scenario, since] of Object.entries(scenarios)) {
-    for (const node of NODE_VERSIONS.filter((version) => version >= since)) {
-      test.serial(`${title(scenario)}, on Node ${node}`, async (t) => {
+    for (const node of RUNTIMES.filter((runtime) => typeof runtime === 'string' || runtime >= since)) {
+      test.serial(`${title(scenario)}, on ${nameOf(node)}`, async (t) => {
         const outcome = await runFixture(fixture, [scenario], { node, flags: ['--expose-gc'] })
         t.deepEqual(outcome, { code: 0, signal: null, stdout: 'done\n', stderr: '' })
       })

@@ -3,16 +3,26 @@ import { join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { linuxTest } from './support/memory.js'
 import { readDocument } from './support/readme.js'
-import { only, OTHER_RUNTIMES, ROOT, runFixture, type NodeVersion, type Options } from './support/run.js'
+import {
+  only,
+  RUNTIMES,
+  OTHER_RUNTIMES,
+  ROOT,
+  runFixture,
+  type NodeVersion,
+  type Options,
+  type Runtime,
+} from './support/run.js'
 
+const ALL = new Set<Runtime>([...RUNTIMES, ...OTHER_RUNTIMES])
 const TSX: Options = { flags: ['--import=tsx'] }
 
 /** What each example prints, and what it runs on. */
 const EXAMPLES: Record<string, { prints: RegExp; on: Options | undefined; linux?: true }> = {
   'koffi.ts': { prints: /^-1 2 3 4 5\nmade by C\ntrue\n$/, on: TSX },
   'node-ffi.mjs': { prints: /^AAAAA 5n\n$/, on: only<NodeVersion>([26]).map((node) => ({ node }))[0] },
-  'bun-ffi.ts': { prints: /^AAAAA 5n\n$/, on: OTHER_RUNTIMES.includes('bun') ? { node: 'bun' } : undefined },
-  'deno-ffi.cjs': { prints: /^AAAAA 5n\n$/, on: OTHER_RUNTIMES.includes('deno') ? { node: 'deno' } : undefined },
+  'bun-ffi.ts': { prints: /^AAAAA 5n\n$/, on: ALL.has('bun') ? { node: 'bun' } : undefined },
+  'deno-ffi.cjs': { prints: /^AAAAA 5n\n$/, on: ALL.has('deno') ? { node: 'deno' } : undefined },
   'direct-io.ts': { prints: /^(\d+) of \1 bytes, at a multiple of 4096: true\n\/\*\*\n$/, on: TSX, linux: true },
   'worker.ts': { prints: /^given away: true\nthe same memory: true, 1\.414\d+\n$/, on: TSX },
   'server.ts': {

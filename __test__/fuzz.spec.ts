@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import test from 'ava'
 import { linuxTest } from './support/memory.js'
-import { nameOf, NODE_VERSIONS, ROOT, runFixture, type Outcome } from './support/run.js'
+import { nameOf, RUNTIMES, ROOT, runFixture, type Outcome } from './support/run.js'
 
 /** All 20,000 take minutes where other tests run beside them: `npm run fuzz`. */
 const SEQUENCES = '4000'
@@ -9,7 +9,7 @@ const SEQUENCES = '4000'
 const SEED = '20000'
 
 /** What the first process of several runs on. */
-const FIRST = nameOf(NODE_VERSIONS[0]!)
+const FIRST = nameOf(RUNTIMES[0]!)
 
 function fuzz(...args: string[]): Promise<Outcome> {
   const flags = ['--import=tsx']

@@ -1,14 +1,6 @@
 import test from 'ava'
 import { malloc, stats } from 'cmalloc'
-import {
-  nameOf,
-  NODE_VERSIONS,
-  only,
-  OTHER_RUNTIMES,
-  runFixture,
-  type NodeVersion,
-  type Outcome,
-} from './support/run.js'
+import { nameOf, RUNTIMES, OTHER_RUNTIMES, runFixture, runSource, type Outcome } from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 const flags = ['--expose-gc']
@@ -33,6 +25,8 @@ const WORKER_STATES = ['live', 'viewed', 'escaped', 'escaped and freed', 'escape
 const WORKER_ENDS = ['natural', 'exit', 'error', 'terminate', 'terminate in a loop']
 const GIVEN_BACK = 'viewed blocks are given back if a thread ends by itself'
 const WORKERS = WORKER_STATES.flatMap((state) => WORKER_ENDS.map((end) => `${state} blocks, end: ${end}`))
+// Deno does not end a thread that loops without an end.
+const WORKERS_ON_DENO = WORKERS.filter((scenario) => !scenario.endsWith('terminate in a loop'))
 
 for (const [fixture, scenarios] of [
   ['lifetime-handles.js', HANDLES],
@@ -44,15 +38,15 @@ for (const [fixture, scenarios] of [
   })
 }
 
-for (const node of NODE_VERSIONS) {
+for (const node of RUNTIMES) {
   for (const scenario of HANDLES) {
-    test.serial(`${scenario}, on Node ${node}`, async (t) => {
+    test.serial(`${scenario}, on ${nameOf(node)}`, async (t) => {
       t.deepEqual(await runFixture('lifetime-handles.js', [scenario], { node, flags }), CLEAN)
     })
   }
 
   for (const state of EXIT_STATES) {
-    test.serial(`a process with blocks that are ${state} ends cleanly in every way, on Node ${node}`, async (t) => {
+    test.serial(`a process with blocks that are ${state} ends cleanly in every way, on ${nameOf(node)}`, async (t) => {
       const outcomes = await Promise.all(
         EXITS.map((end) => runFixture('lifetime-exit.js', [state, end], { node, flags })),
       )
@@ -60,8 +54,8 @@ for (const node of NODE_VERSIONS) {
     })
   }
 
-  for (const scenario of WORKERS) {
-    test.serial(`a thread that ends does no harm: ${scenario}, on Node ${node}`, async (t) => {
+  for (const scenario of node === 'deno' ? WORKERS_ON_DENO : WORKERS) {
+    test.serial(`a thread that ends does no harm: ${scenario}, on ${nameOf(node)}`, async (t) => {
       t.deepEqual(await runFixture('lifetime-workers.js', [scenario], { node, flags }), CLEAN)
     })
   }
@@ -71,8 +65,8 @@ test.serial(GIVEN_BACK, async (t) => {
   t.deepEqual(await runFixture('lifetime-workers.js', [GIVEN_BACK], { flags }), CLEAN)
 })
 
-for (const node of only<NodeVersion>([24, 26])) {
-  test.serial(`using frees at the end of the scope, on Node ${node}`, async (t) => {
+for (const node of RUNTIMES.filter((runtime) => runtime !== 20 && runtime !== 22)) {
+  test.serial(`using frees at the end of the scope, on ${nameOf(node)}`, async (t) => {
     t.deepEqual(await runFixture('lifetime-using.js', [], { node }), CLEAN)
   })
 }
@@ -131,16 +125,35 @@ for (const node of OTHER_RUNTIMES) {
   })
 }
 
-// Deno finalizes nothing as a thread ends, and panics by itself where bytes were moved within one. A thread that loops
-// without an end is not ended there.
-for (const state of OTHER_RUNTIMES.includes('deno') ? ['live', 'viewed', 'escaped and freed'] : []) {
-  for (const end of ['natural', 'exit', 'terminate']) {
-    test.serial(`a thread that ends does no harm: ${state} blocks, end: ${end}, on Deno`, async (t) => {
-      const scenario = [`${state} blocks, end: ${end}`]
-      t.deepEqual(
-        await runFixture('lifetime-workers.js', scenario, { node: 'deno', flags: ['--v8-flags=--expose-gc'] }),
-        CLEAN,
-      )
-    })
-  }
+for (const scenario of OTHER_RUNTIMES.includes('deno') ? [...WORKERS_ON_DENO, GIVEN_BACK] : []) {
+  test.serial(`a thread that ends does no harm: ${scenario}, on Deno`, async (t) => {
+    t.deepEqual(await runFixture('lifetime-workers.js', [scenario], { node: 'deno', flags }), CLEAN)
+  })
+}
+
+// Where finalizers run in the collector, in whatever thread that works, or in the thread that was given the bytes.
+for (const node of [...RUNTIMES, ...OTHER_RUNTIMES]) {
+  test.serial(`buffers that end in the middle of a synchronous program do no harm, on ${nameOf(node)}`, async (t) => {
+    const source = `
+      const { malloc, stats } = require('cmalloc')
+      for (let round = 0; round < 100; round++) malloc(4096).bytes[0] = 1
+      const objects = []
+      for (let index = 0; index < 2e6; index++) objects.push({ index })
+      setTimeout(() => console.log('done'), 100)`
+    t.deepEqual(await runSource(source, { node }), CLEAN)
+  })
+}
+
+for (const node of OTHER_RUNTIMES) {
+  test.serial(`bytes that end in the thread that they were moved to do no harm, on ${nameOf(node)}`, async (t) => {
+    const source = `
+      const { Worker } = require('node:worker_threads')
+      const { malloc } = require('cmalloc')
+      const thread = "require('node:worker_threads').parentPort.once('message', (bytes) => process.exit())"
+      const worker = new Worker(thread, { eval: true })
+      worker.once('exit', () => setTimeout(() => console.log('done'), 100))
+      const buffer = malloc(3000).buffer.transfer()
+      worker.postMessage(buffer, [buffer])`
+    t.deepEqual(await runSource(source, { node }), CLEAN)
+  })
 }

@@ -4,7 +4,7 @@ import test from 'ava'
 import { free, getBufferAddress, malloc } from 'cmalloc'
 import { MemManager } from 'cmalloc/mem-manager'
 import * as libc from './support/libc.js'
-import { NODE_VERSIONS, runSource, type NodeVersion } from './support/run.js'
+import { nameOf, RUNTIMES, runSource, type Runtime } from './support/run.js'
 
 /** What the examples share. An identifier is printed as the original prints its own. */
 const PRELUDE = `
@@ -27,7 +27,7 @@ const PRELUDE = `
 `
 
 /** The lines that an example prints. What is collected is collected when it calls \`collect\`. */
-async function run(body: string, node: NodeVersion): Promise<string[]> {
+async function run(body: string, node: Runtime): Promise<string[]> {
   const source = `${PRELUDE}\nvoid (async () => {${body}})()`
   const { code, signal, stdout, stderr } = await runSource(source, { node, flags: ['--expose-gc'] })
   if (code !== 0 || stderr !== '') throw new Error(`${code} ${signal} ${stderr}`)
@@ -53,8 +53,8 @@ test("synopsis of the allocator: 'A' gives bytes of 65, which the original's doe
   t.true(buffer.freed)
 })
 
-for (const node of NODE_VERSIONS) {
-  test.serial(`example 1, allocating buffers and killing them, on Node ${node}`, async (t) => {
+for (const node of RUNTIMES) {
+  test.serial(`example 1, allocating buffers and killing them, on ${nameOf(node)}`, async (t) => {
     const lines = await run(
       `let memdeath = new MemManager(40, 1, { init: 'zero', deathStub, allocator: 'ArrayBuffer' })
        let mem = new MemManager(20, 1, { init: 'A', deathStub })
@@ -83,7 +83,7 @@ for (const node of NODE_VERSIONS) {
     t.deepEqual(lines.slice(7).toSorted(), killing(2, 3, 4))
   })
 
-  test.serial(`example 2, extracting and inspecting a region, on Node ${node}`, async (t) => {
+  test.serial(`example 2, extracting and inspecting a region, on ${nameOf(node)}`, async (t) => {
     const lines = await run(
       `const mem = new MemManager(20, 1, { init: 'A', deathStub })
        printHex(mem.extractBufferRegion(5, 10), 8)`,
@@ -92,7 +92,7 @@ for (const node of NODE_VERSIONS) {
     t.deepEqual(lines, ['41 41 41 41 41 41', ...killing(1)])
   })
 
-  test.serial(`example 3, a second reference keeps the buffer, on Node ${node}`, async (t) => {
+  test.serial(`example 3, a second reference keeps the buffer, on ${nameOf(node)}`, async (t) => {
     const lines = await run(
       `let mem = new MemManager(20, 1, { init: 'A', deathStub })
        const copy = mem
@@ -116,7 +116,7 @@ for (const node of NODE_VERSIONS) {
     ])
   })
 
-  test.serial(`example 4, what is assigned anew is freed, on Node ${node}`, async (t) => {
+  test.serial(`example 4, what is assigned anew is freed, on ${nameOf(node)}`, async (t) => {
     const lines = await run(
       `let copy
        void (() => { copy = new MemManager(20, 1, { init: 'A', deathStub }) })()
@@ -135,7 +135,7 @@ for (const node of NODE_VERSIONS) {
     ])
   })
 
-  test.serial(`example 5, fine control over garbage collection, on Node ${node}`, async (t) => {
+  test.serial(`example 5, fine control over garbage collection, on ${nameOf(node)}`, async (t) => {
     const lines = await run(
       `void (() => {
          new MemManager(20, 1, { init: 'D', deathStub, allocator: 'ArrayBuffer' })
@@ -157,7 +157,7 @@ for (const node of NODE_VERSIONS) {
     ])
   })
 
-  test.serial(`the to-do of the original, collection at a chosen moment, on Node ${node}`, async (t) => {
+  test.serial(`the to-do of the original, collection at a chosen moment, on ${nameOf(node)}`, async (t) => {
     const lines = await run(
       `void (() => { new MemManager(20, 1, { deathStub, delayedGc: true }) })()
        await collect()

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { Slot } from 'cmalloc/native'
-import { NODE_VERSIONS, runFixture } from './support/run.js'
+import { nameOf, RUNTIMES, runFixture } from './support/run.js'
 
 /** What each program of the fixtures tries, in a process of its own, on every version of Node. */
 const ATTACKS = {
@@ -54,8 +54,8 @@ for (const [fixture, scenarios] of Object.entries(ATTACKS)) {
   })
 
   for (const scenario of scenarios) {
-    for (const node of NODE_VERSIONS) {
-      test.serial(`${scenario}, on Node ${node}`, async (t) => {
+    for (const node of RUNTIMES) {
+      test.serial(`${scenario}, on ${nameOf(node)}`, async (t) => {
         const outcome = await runFixture(fixture, [scenario], { node, flags: ['--expose-gc'] })
         t.deepEqual(outcome, { code: 0, signal: null, stdout: 'done\n', stderr: '' })
       })

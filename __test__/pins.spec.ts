@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { consume, free, handOver, malloc, NativeBuffer, stats, type Pin } from 'cmalloc'
 import { live } from './support/memory.js'
-import { NODE_VERSIONS, only, runFixture, type NodeVersion, type Outcome } from './support/run.js'
+import { nameOf, RUNTIMES, runFixture, type Outcome } from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 
@@ -149,24 +149,24 @@ test.serial('what a pin was taken from does not matter: only its own methods let
   handle.free()
 })
 
-for (const node of NODE_VERSIONS) {
+for (const node of RUNTIMES) {
   const options = { node, flags: ['--expose-gc'] }
 
-  test.serial(`a pinned handle is not collected, an unpinned one is, on Node ${node}`, async (t) => {
+  test.serial(`a pinned handle is not collected, an unpinned one is, on ${nameOf(node)}`, async (t) => {
     t.deepEqual(await runFixture('pins-collect.js', [], options), CLEAN)
   })
 
-  test.serial(`I/O in flight finds its block as long as a pin is held, on Node ${node}`, async (t) => {
+  test.serial(`I/O in flight finds its block as long as a pin is held, on ${nameOf(node)}`, async (t) => {
     t.deepEqual(await runFixture('pins-io.js', [], options), CLEAN)
   })
 
-  test.serial(`a program that changes prototypes changes nothing about pins, on Node ${node}`, async (t) => {
+  test.serial(`a program that changes prototypes changes nothing about pins, on ${nameOf(node)}`, async (t) => {
     t.deepEqual(await runFixture('pins-tampered.js', [], options), CLEAN)
   })
 }
 
-for (const node of only<NodeVersion>([24, 26])) {
-  test.serial(`a pin is held to the end of the scope of a using declaration, on Node ${node}`, async (t) => {
+for (const node of RUNTIMES.filter((runtime) => runtime !== 20 && runtime !== 22)) {
+  test.serial(`a pin is held to the end of the scope of a using declaration, on ${nameOf(node)}`, async (t) => {
     t.deepEqual(await runFixture('pins-using.js', [], { node }), CLEAN)
   })
 }

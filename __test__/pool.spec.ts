@@ -7,7 +7,7 @@ import { Pool, type PoolOptions } from 'cmalloc/pool'
 import { ON } from './support/debug-mode.js'
 import * as libc from './support/libc.js'
 import { collectUntil, escape, linuxTest, live, MiB } from './support/memory.js'
-import { NODE_VERSIONS, runFixture, runSource } from './support/run.js'
+import { nameOf, RUNTIMES, runFixture, runSource } from './support/run.js'
 
 const CLEAN = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 
@@ -562,15 +562,22 @@ const SCENARIOS = {
   ],
 }
 
+/** Deno collects no garbage for what it is told of memory, and does not end a thread that loops without an end. */
+const NOT_ON_DENO = new Set([
+  'a synchronous loop that drops handles gets them again',
+  'what a collection brings back is given up for a request that needs it',
+  'a thread that ends leaves nothing of its pool: terminate in a loop',
+])
+
 for (const [fixture, scenarios] of Object.entries(SCENARIOS)) {
   test.serial(`every scenario of ${fixture} is run`, async (t) => {
     const { stdout } = await runFixture(fixture, ['--list'])
     t.deepEqual(stdout.trim().split('\n'), scenarios)
   })
 
-  for (const node of NODE_VERSIONS) {
-    for (const scenario of scenarios) {
-      test.serial(`${scenario}, on Node ${node}`, async (t) => {
+  for (const node of RUNTIMES) {
+    for (const scenario of scenarios.filter((each) => node !== 'deno' || !NOT_ON_DENO.has(each))) {
+      test.serial(`${scenario}, on ${nameOf(node)}`, async (t) => {
         t.deepEqual(await runFixture(fixture, [scenario], { node, flags: ['--expose-gc'] }), CLEAN)
       })
     }

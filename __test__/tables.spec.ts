@@ -22,7 +22,7 @@ import * as libc from './support/libc.js'
 import { lockLimit } from './support/lock-limit.js'
 import { linuxTest } from './support/memory.js'
 import { readDocument, table } from './support/readme.js'
-import { NODE_VERSIONS, runSource } from './support/run.js'
+import { nameOf, NODE_VERSIONS, RUNTIMES, runSource } from './support/run.js'
 
 const readme = readDocument('README.md')
 
@@ -943,7 +943,7 @@ specify(
         '`Error`',
         '`buffer`, `bytes`, `view`, `release`, `consume` or `handOver`, after somebody transferred the `ArrayBuffer` away: other JavaScript may still reach the bytes. `fill`, `slice`, `resize` and `free` work.',
       ],
-      cases: Object.fromEntries(NODE_VERSIONS.map((node) => [`on Node ${node}`, (t) => escaped(t, node)])),
+      cases: Object.fromEntries(RUNTIMES.map((node) => [`on ${nameOf(node)}`, (t) => escaped(t, node)])),
     },
     {
       cells: [
@@ -1215,7 +1215,7 @@ function uses(handle: NativeBuffer): Record<string, () => unknown> {
   }
 }
 
-async function escaped(t: ExecutionContext, node: (typeof NODE_VERSIONS)[number]): Promise<void> {
+async function escaped(t: ExecutionContext, node: (typeof RUNTIMES)[number]): Promise<void> {
   const { code, stderr } = await runSource(
     `
     const assert = require('node:assert')

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { MiB } from './support/memory.js'
-import { NODE_VERSIONS, runFixture, type NodeVersion, type Outcome } from './support/run.js'
+import { nameOf, RUNTIMES, runFixture, type Runtime, type Outcome } from './support/run.js'
 
 /** `npm run test:workers` starts many more threads. */
 const MANY = process.argv.includes('--full')
@@ -41,16 +41,16 @@ for (const [fixture, scenarios] of [
   })
 }
 
-for (const node of MANY ? [] : NODE_VERSIONS) {
+for (const node of MANY ? [] : RUNTIMES) {
   for (const [scenario, title] of Object.entries(TICKETS)) {
-    test.serial(`${title}, on Node ${node}`, async (t) => {
+    test.serial(`${title}, on ${nameOf(node)}`, async (t) => {
       t.deepEqual(await runFixture('workers-tickets.js', [scenario], { node, flags }), CLEAN)
     })
   }
 
   for (const state of STATES) {
     test.serial(
-      `a thread whose blocks are ${state} leaves nothing behind, however it ends, on Node ${node}`,
+      `a thread whose blocks are ${state} leaves nothing behind, however it ends, on ${nameOf(node)}`,
       async (t) => {
         t.deepEqual(await runFixture('workers-ends.js', [state], { node, flags }), CLEAN)
       },
@@ -80,7 +80,7 @@ interface Memory {
 
 async function threads(
   t: ExecutionContext,
-  node: NodeVersion,
+  node: Runtime,
   mode: 'moved' | 'unmoved' | 'control',
   count: number,
 ): Promise<Report> {
@@ -99,11 +99,11 @@ async function threads(
   return report
 }
 
-for (const node of NODE_VERSIONS) {
+for (const node of RUNTIMES) {
   const [most, some] = MANY ? [1000, 250] : [80, 40]
 
   test.serial(
-    `threads that end at any moment leave no block that is neither freed nor counted, on Node ${node}`,
+    `threads that end at any moment leave no block that is neither freed nor counted, on ${nameOf(node)}`,
     async (t) => {
       const control = await threads(t, node, 'control', some)
       const still = await threads(t, node, 'unmoved', some)

@@ -16,11 +16,11 @@ pub(crate) use loom::thread::yield_now;
 #[cfg(all(feature = "napi", not(loom)))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
+    atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
 };
 
 #[cfg(all(feature = "napi", loom))]
 pub(crate) use loom::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
+    atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
 };

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { NODE_VERSIONS, type NodeVersion } from '../support/run.js'
+import { RUNTIMES, type Runtime } from '../support/run.js'
 
 /** What makes up the sequences, and performs them: a folder beside this one. */
 export const SUITES = ['fuzz', 'model'] as const
@@ -7,8 +7,8 @@ export type Suite = (typeof SUITES)[number]
 
 export interface Arguments {
   suite: Suite
-  /** The Node to run on; every version in turn if omitted. */
-  node: NodeVersion | undefined
+  /** The runtime to run on; each in turn if omitted. */
+  node: Runtime | undefined
   seed: number
   /** How many sequences to run. */
   sequences: number
@@ -60,9 +60,9 @@ function isSuite(name: string | undefined): name is Suite {
   return SUITES.some((suite) => suite === name)
 }
 
-function parseNode(text: string): NodeVersion {
-  const version = NODE_VERSIONS.find((known) => String(known) === text)
-  if (version === undefined) throw new Error(`--node must be one of ${NODE_VERSIONS.join(', ')}, not ${text}`)
+function parseNode(text: string): Runtime {
+  const version = RUNTIMES.find((known) => String(known) === text)
+  if (version === undefined) throw new Error(`--node must be one of ${RUNTIMES.join(', ')}, not ${text}`)
   return version
 }
 

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { NODE_VERSIONS, ROOT, runtimePath } from '../support/run.js'
+import { commandOf, ROOT, RUNTIMES } from '../support/run.js'
 import type { Arguments } from './arguments.js'
 
 /** How many sequences one process runs. */
@@ -28,14 +28,14 @@ export interface Result extends Batch {
   stderr: string
 }
 
-/** Cuts so many sequences into batches, each with a seed and a Node of its own. A plant is of the first one. */
+/** Cuts so many sequences into batches, each with a seed and a runtime of its own. A plant is of the first one. */
 export function batchesOf({ suite, node, seed, sequences, path, plant }: Batch): Batch[] {
   const batches: Batch[] = []
   for (let done = 0; done < sequences; done += BATCH) {
     const index = batches.length
     batches.push({
       suite,
-      node: node ?? NODE_VERSIONS[index % NODE_VERSIONS.length],
+      node: node ?? RUNTIMES[index % RUNTIMES.length],
       seed: seed + index,
       sequences: Math.min(BATCH, sequences - done),
       path,
@@ -89,16 +89,13 @@ export function toArguments({ node, seed, sequences, path, plant }: Batch): stri
 function start({ node }: Batch, args: string[]): Promise<Pick<Result, 'code' | 'signal' | 'stdout' | 'stderr'>> {
   const program = resolve(__dirname, 'child.ts')
   return new Promise((done, fail) => {
-    const child = spawn(
-      node === undefined ? process.execPath : runtimePath(node),
-      ['--import=tsx', '--expose-gc', program, ...args],
-      {
-        cwd: ROOT,
-        stdio: ['ignore', 'pipe', 'pipe'],
-        timeout: TIME_LIMIT,
-        killSignal: 'SIGKILL',
-      },
-    )
+    const [command, ...flags] = commandOf(node, ['--import=tsx', '--expose-gc'])
+    const child = spawn(command!, [...flags, program, ...args], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: TIME_LIMIT,
+      killSignal: 'SIGKILL',
+    })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

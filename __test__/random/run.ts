@@ -8,6 +8,7 @@
  * the command that makes it again: `--node`, `--seed` and `--sequences` for a batch, `--path` for one sequence of it.
  */
 
+import { nameOf } from '../support/run.js'
 import { parseArguments } from './arguments.js'
 import { batchesOf, runAll, runBatch, toArguments, type Batch, type Result } from './batches.js'
 
@@ -32,7 +33,7 @@ async function main(): Promise<void> {
 /** Says how a process ended, how to make it end so again, and narrows it down to one sequence. */
 async function explain(result: Result): Promise<void> {
   const how = result.signal === null ? `exited with ${result.code}` : `was ended by ${result.signal}`
-  console.log(`\nA process ${how} in sequence ${result.last} of seed ${result.seed} on Node ${result.node}`)
+  console.log(`\nA process ${how} in sequence ${result.last} of seed ${result.seed} on ${nameOf(result.node!)}`)
   console.log(`  replay the batch:    ${command(result)}`)
   if (result.signal === null) explainFailure(result)
   else await narrow(result)

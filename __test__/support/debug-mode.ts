@@ -1,10 +1,10 @@
 /** Programs in the debug mode, each in a process of its own. */
 
-import { NODE_VERSIONS, only, runSource, type NodeVersion, type Options, type Outcome } from './run.js'
+import { RUNTIMES, only, runSource, type Runtime, type Options, type Outcome } from './run.js'
 
 /** Two are enough: what differs between versions of Node is not what the debug mode uses. */
-const CHOSEN = only<NodeVersion>([20, 24])
-export const DEBUGGED_VERSIONS = CHOSEN.length === 0 ? NODE_VERSIONS : CHOSEN
+const CHOSEN = only<Runtime>([20, 24])
+export const DEBUGGED_VERSIONS = CHOSEN.length === 0 ? RUNTIMES : CHOSEN
 
 /** Both variables, whatever the tests themselves run with. */
 export const ON = { CMALLOC_DEBUG: '1', DEBUG: '' }

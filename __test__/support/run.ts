@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
+import { argumentsForProgram, evaluation, OWN, withoutWorkersErrors, type OtherRuntime } from './command.js'
 
 export type NodeVersion = 20 | 22 | 24 | 26
 
 /** A major version of Node, or another runtime that has Node-API. */
-export type Runtime = NodeVersion | 'bun' | 'deno'
+export type Runtime = NodeVersion | OtherRuntime
 
 // `npm run test:all` has the tests on another platform: which runtimes there are, in which folder, and how slow.
 const { CMALLOC_TEST_NODES: nodes, CMALLOC_TEST_RUNTIMES: folder, CMALLOC_TEST_PATIENCE: patience } = process.env
@@ -12,13 +13,17 @@ const { CMALLOC_TEST_NODES: nodes, CMALLOC_TEST_RUNTIMES: folder, CMALLOC_TEST_P
 /** The major versions of Node that the tests run on. */
 export const NODE_VERSIONS = only<NodeVersion>([20, 22, 24, 26])
 
-/** Those of these versions of Node that there are, and all of them by default. */
-export function only<T extends NodeVersion>(versions: readonly T[]): readonly T[] {
+/** What programs run on: every Node, or what the place has that the tests run in. */
+export const RUNTIMES: readonly Runtime[] =
+  nodes === undefined ? NODE_VERSIONS : only<Runtime>([...NODE_VERSIONS, 'bun', 'deno'])
+
+/** Those of these runtimes that there are, and all of them by default. */
+export function only<T extends Runtime>(versions: readonly T[]): readonly T[] {
   return nodes === undefined ? versions : versions.filter((version) => nodes.split(',').includes(String(version)))
 }
 
-/** The other runtimes that the tests run on. */
-export const OTHER_RUNTIMES: readonly Exclude<Runtime, NodeVersion>[] = nodes === undefined ? ['bun', 'deno'] : []
+/** The runtimes on which some programs run besides. */
+export const OTHER_RUNTIMES: readonly OtherRuntime[] = nodes === undefined ? ['bun', 'deno'] : []
 
 export interface Outcome {
   /** The exit code, or null if a signal ended the process. */
@@ -29,9 +34,9 @@ export interface Outcome {
 }
 
 export interface Options {
-  /** The runtime to run on; the Node that runs the tests if omitted. Deno runs fixtures only. */
+  /** The runtime to run on; the one that runs the tests if omitted. */
   node?: Runtime
-  /** Arguments for the runtime itself. */
+  /** Arguments for the runtime itself, as Node has them. */
   flags?: string[]
   env?: Record<string, string>
   /** What stands before the command, such as `['prlimit', '--as=1000000000']`. */
@@ -53,31 +58,40 @@ export function nameOf(runtime: Runtime): string {
   return { bun: 'Bun', deno: 'Deno' }[runtime as string] ?? `Node ${runtime}`
 }
 
+/** What stands before the path of a program: a runtime, the one of this process if omitted, with flags of Node's. */
+export function commandOf(runtime: Runtime | undefined, flags: readonly string[]): string[] {
+  return [pathOf(runtime), ...argumentsForProgram(kindOf(runtime), flags)]
+}
+
+function pathOf(runtime: Runtime | undefined): string {
+  return runtime === undefined ? process.execPath : runtimePath(runtime)
+}
+
+function kindOf(runtime: Runtime | undefined): OtherRuntime | undefined {
+  if (runtime === undefined) return OWN
+  return typeof runtime === 'string' ? runtime : undefined
+}
+
 /** Runs a program of `__test__/fixtures` in a process of its own. */
 export function runFixture(name: string, args: string[] = [], options: Options = {}): Promise<Outcome> {
-  return run([resolve(ROOT, '__test__/fixtures', name), ...args], options)
+  const path = resolve(ROOT, '__test__/fixtures', name)
+  return run([...commandOf(options.node, options.flags ?? []), path, ...args], options)
 }
 
 /** Runs a piece of CommonJS in a process of its own; `require('cmalloc')` works there. */
 export function runSource(source: string, options: Options = {}): Promise<Outcome> {
-  return run(['--eval', source], options)
+  const { node, flags = [] } = options
+  return run([pathOf(node), ...evaluation(kindOf(node), flags, source)], options)
 }
 
-function run(
-  args: string[],
-  { node, flags = [], env = {}, prefix = [], timeout = 120_000 }: Options,
-): Promise<Outcome> {
-  const [command, ...rest] = [
-    ...prefix,
-    node === undefined ? process.execPath : runtimePath(node),
-    ...(node === 'deno' ? ['run', '--allow-all'] : []),
-    ...flags,
-    ...args,
-  ]
+function run(line: string[], options: Options): Promise<Outcome> {
+  const { env = {}, prefix = [], timeout = 120_000 } = options
+  const onDeno = kindOf(options.node) === 'deno'
+  const [command, ...rest] = [...prefix, ...line]
   return new Promise((done, fail) => {
     const child = spawn(command!, rest, {
       cwd: ROOT,
-      env: { ...process.env, NODE_OPTIONS: '', ...env },
+      env: { ...process.env, NODE_OPTIONS: '', ...(onDeno && { NO_COLOR: '1' }), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: timeout * Number(patience ?? 1),
       killSignal: 'SIGKILL',
@@ -87,6 +101,8 @@ function run(
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
     child.on('error', fail)
-    child.on('close', (code, signal) => done({ code, signal, stdout, stderr }))
+    child.on('close', (code, signal) =>
+      done({ code, signal, stdout, stderr: onDeno ? withoutWorkersErrors(stderr) : stderr }),
+    )
   })
 }

@@ -22,7 +22,10 @@ export function elementSizeOf(type: unknown): number {
   const expected = 'the constructor of a typed array'
   if (typeof type !== 'function') throw invalidType('type', expected, type)
   const size: unknown = (type as { BYTES_PER_ELEMENT?: unknown }).BYTES_PER_ELEMENT
-  if (typeof size !== 'number' || !isSafeInteger(size) || size < 1) throw invalidType('type', expected, type)
+  // In Bun the class DataView has a size of elements too.
+  const isDataView = type === DataView || type.prototype instanceof DataView
+  if (isDataView || typeof size !== 'number' || !isSafeInteger(size) || size < 1)
+    throw invalidType('type', expected, type)
   return size
 }
 

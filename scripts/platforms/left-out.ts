@@ -53,3 +53,27 @@ export const PRELOADED_LEFT_OUT: Readonly<Record<'jemalloc' | 'mimalloc' | 'tcma
   mimalloc: [],
   tcmalloc: [],
 }
+
+/** Of Bun and of Deno: as many handles as this takes. */
+const HANDLES: LeftOut = {
+  title: '*a container is filled with blocks of 4096 bytes*',
+  why: 'the handles of so many blocks fill the container too, and their heap does not shrink in time',
+}
+
+/** Of Bun: its collector looks for objects on the stack, and so keeps some that nothing refers to any more. */
+export const BUN: readonly LeftOut[] = [
+  {
+    spec: 'model',
+    why: 'its model says of every dropped ArrayBuffer that it is collected: some are found on the stack',
+  },
+  HANDLES,
+]
+
+/** Of Deno: what it does not give back by itself. */
+export const DENO: readonly LeftOut[] = [
+  {
+    title: '*threads that end at any moment leave no block*',
+    why: 'Deno keeps what was sent to a worker that ended before it received it, of any ArrayBuffer',
+  },
+  HANDLES,
+]

@@ -11,13 +11,15 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import type { OtherRuntime } from '../../__test__/support/command.js'
+import { runtimePath } from '../../__test__/support/run.js'
 import { ARTIFACTS } from './build.js'
 import { chroot } from './chroot.js'
 import { debian } from './debian.js'
 import { koffiFor, npmPackage } from './npm.js'
 import { PRELOADED } from './preloaded.js'
 import { muslWheel } from './pypi.js'
-import { BY_PATH, EMULATED, MUSL, WINE, type LeftOut } from './left-out.js'
+import { BUN, BY_PATH, DENO, EMULATED, MUSL, WINE, type LeftOut } from './left-out.js'
 import { NotHere, once, ROOT } from './tools.js'
 import { windowsNode } from './wine.js'
 import { command, wrap } from './wrapper.js'
@@ -37,6 +39,8 @@ export interface Place {
 export interface Prepared {
   /** The Node that ava's main process runs on. */
   node: string
+  /** Arguments for it. */
+  flags?: readonly string[]
   env: Record<string, string>
   /** How many times slower than this machine. */
   patience: number
@@ -57,6 +61,8 @@ const SYSROOT_PACKAGES = [
 export const PLACES: readonly Place[] = [
   ...[20, 22, 24, 26].map((version) => x64(version)),
   ...PRELOADED,
+  other('bun', 'Bun', BUN),
+  other('deno', 'Deno', DENO),
   {
     name: 'musl-x64',
     target: 'linux-x64-musl',
@@ -87,11 +93,6 @@ export const NOT_RUN: readonly { name: string; target: string; reason: string }[
   { name: 'windows-arm64', target: 'win32-arm64', reason: 'nothing on this machine runs programs of Windows on arm64' },
   { name: 'macos-x64', target: 'darwin-x64', reason: 'nothing on Linux runs programs of macOS' },
   { name: 'macos-arm64', target: 'darwin-arm64', reason: 'nothing on Linux runs programs of macOS' },
-  {
-    name: 'bun, deno',
-    target: 'linux-x64-gnu',
-    reason: 'ava does not run on them; sweep.spec.ts runs its programs on Bun and Deno, with npm test',
-  },
 ]
 
 function x64(version: number): Place {
@@ -104,6 +105,21 @@ function x64(version: number): Place {
       const node = join(ROOT, `__test__/runtimes/node_modules/node${version}/bin/node`)
       if (!existsSync(node)) throw new NotHere('the runtimes are not installed: npm ci')
       return { node, env: { CMALLOC_TEST_NODES: String(version) }, patience: 1 }
+    },
+  }
+}
+
+/** Another runtime runs each spec, and Node the main process of ava alone. */
+function other(name: OtherRuntime, title: string, leftOut: readonly LeftOut[]): Place {
+  return {
+    name,
+    target: 'linux-x64-gnu',
+    leftOut,
+    remark: `the binary for glibc 2.17; ava's main process is Node's, each spec is ${title}'s`,
+    prepare() {
+      if (!existsSync(runtimePath(name))) throw new NotHere('the runtimes are not installed: npm ci')
+      const flags = ['--import=tsx', `--import=${join(__dirname, 'worker-elsewhere.ts')}`]
+      return { node: process.execPath, flags, env: { CMALLOC_TEST_NODES: name }, patience: 1 }
     },
   }
 }

@@ -30,7 +30,7 @@ export interface Order {
 }
 
 /** Runs it; what ava prints, as TAP, goes to `target/platforms`, into files: Node under wine knows no pipe for it. */
-export function runSuite({ node, env, patience }: Prepared, order: Order): Promise<Counted> {
+export function runSuite({ node, flags = [], env, patience }: Prepared, order: Order): Promise<Counted> {
   const folder = join(ROOT, 'target/platforms')
   const report = join(folder, `${order.name}.tap`)
   mkdirSync(folder, { recursive: true })
@@ -48,7 +48,7 @@ export function runSuite({ node, env, patience }: Prepared, order: Order): Promi
   ]
   const output = [report, join(folder, `${order.name}.stderr`)].map((path) => openSync(path, 'w'))
   return new Promise((done, fail) => {
-    const child = spawn(node, args, {
+    const child = spawn(node, [...flags, ...args], {
       cwd: layOut(order.name, order.addon),
       env: { ...process.env, ...env, CMALLOC_TEST_PATIENCE: String(patience) },
       stdio: ['ignore', ...output],
@@ -62,7 +62,8 @@ export function runSuite({ node, env, patience }: Prepared, order: Order): Promi
   })
 }
 
-function count(tap: string, code: number | null, signal: string | null): Counted {
+/** What a report in TAP says. */
+export function count(tap: string, code: number | null, signal: string | null): Counted {
   const counted: Counted = { passed: 0, failed: [], notRun: [] }
   for (const [, not, title = ''] of tap.matchAll(/^(not )?ok \d+ - (.*)$/gm)) {
     if (/ # (SKIP|TODO)|\bnot run\b/.test(title)) counted.notRun.push(title)

@@ -6,6 +6,7 @@
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::{Arc, Weak};
 
 use napi::sys;
 
@@ -13,6 +14,19 @@ use super::environment::Environment;
 use super::failure::{Outcome, check};
 use super::table::{State, add};
 use super::view::View;
+use crate::Pool;
+
+/// What has memory of an environment beside its slots.
+pub(super) trait EndsAlong {
+    /// Gives back what can be, without a word to the runtime.
+    fn end(&self);
+}
+
+impl EndsAlong for Pool {
+    fn end(&self) {
+        self.close();
+    }
+}
 
 impl Environment {
     /// Frees the blocks that are left as the environment ends.
@@ -25,13 +39,22 @@ impl Environment {
         })
     }
 
+    /// Ends something as the environment ends, if the runtime does not finalize it then.
+    pub(super) fn end_along<T: EndsAlong + 'static>(&self, what: &Arc<T>) {
+        if self.stores.end_in_collector() {
+            let mut left = self.left.borrow_mut();
+            left.retain(|known| known.strong_count() > 0);
+            left.push(Arc::downgrade(what) as Weak<dyn EndsAlong>);
+        }
+    }
+
     /// Without a word to the runtime, which takes none any more.
     fn free_all(&self) {
         for index in self.slots.indices() {
             let place = self.slots.place(index);
             match place.state() {
                 State::Live => drop(self.take(place)),
-                // Where its bytes are by now nobody can tell: its backing store is finalized later, and leaks it.
+                // Its backing store may be in another thread by now. Whenever that ends, it frees it.
                 State::Viewed => {
                     let view = self.views.borrow_mut().remove(&index);
                     let last = view.and_then(View::leave);
@@ -42,6 +65,9 @@ impl Environment {
                 State::Idle | State::Vacant | State::Changing => continue,
             }
             add(&self.slots.counters().collected_frees, 1);
+        }
+        for what in self.left.take().iter().filter_map(Weak::upgrade) {
+            what.end();
         }
     }
 }

@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 
 use napi::sys;
 
+use super::ending::EndsAlong;
 use super::failure::{Failure, Outcome, check};
 use super::hot::Registers;
 use super::ownership;
-use super::stores::Stores;
+use super::stores::{Finalizers, Stores};
 use super::sweep::Sweeper;
 use super::table::Owner;
 use super::view::View;
@@ -31,6 +32,8 @@ pub(crate) struct Environment {
     /// The pools that blocks go back to, by the entry that has the block.
     pub(crate) homes: RefCell<HashMap<u32, Arc<Pool>>>,
     pub(crate) stores: Stores,
+    /// What else must end with the environment, where the runtime does not finalize it then.
+    pub(super) left: RefCell<Vec<Weak<dyn EndsAlong>>>,
     /// `ArrayBuffer.prototype.transfer` as it was when the addon was loaded; null before Node 21.
     pub(crate) transfer: Cell<sys::napi_ref>,
     /// `Bun.gc`; null elsewhere.
@@ -51,11 +54,17 @@ impl Environment {
 
         let bun_gc = capture(env, &[c"Bun", c"gc"])?;
         let deno_cwd = capture(env, &[c"Deno", c"cwd"])?;
+        let finalizers = match (bun_gc.is_null(), deno_cwd.is_null()) {
+            (true, true) => Finalizers::Ordered,
+            (false, _) => Finalizers::Unordered,
+            (true, false) => Finalizers::ByCollector,
+        };
         let environment = Rc::new(Self {
             slots: Owner::new(FIRST_GENERATION.fetch_add(DISTANCE, Ordering::Relaxed)),
             views: RefCell::default(),
             homes: RefCell::default(),
-            stores: Stores::new(bun_gc.is_null() && deno_cwd.is_null()),
+            stores: Stores::new(finalizers),
+            left: RefCell::default(),
             transfer: Cell::new(capture_transfer(env)?),
             bun_gc: Cell::new(bun_gc),
             hot_pair_taken: Cell::new(false),
@@ -64,7 +73,7 @@ impl Environment {
             unreported: Cell::new(0),
         });
         ownership::lock().add_table(environment.slots.table());
-        if !deno_cwd.is_null() {
+        if finalizers == Finalizers::ByCollector {
             environment.free_at_end(env)?;
         }
         let data = Rc::into_raw(environment).cast_mut().cast::<c_void>();

@@ -7,6 +7,7 @@ use napi::Task;
 use napi::bindgen_prelude::{AsyncTask, Env};
 use napi_derive::napi;
 
+use super::ending::EndsAlong;
 use super::environment::Environment;
 use super::failure::{Failure, Outcome};
 use super::lifecycle::Init;
@@ -62,7 +63,9 @@ impl GrowingBlock {
                 let (init, pattern) = Growing::split(&pattern, len);
                 Growing::new(len, init, pattern, attributes)
             })?;
-            Ok(Self { state: Arc::new(Mutex::new(State { growing: Some(growing), failure: None })) })
+            let state = Arc::new(Mutex::new(State { growing: Some(growing), failure: None }));
+            environment.end_along(&state);
+            Ok(Self { state })
         };
         allocate().map_err(|failure: Failure| failure.thrown(env.raw()))
     }
@@ -96,13 +99,19 @@ impl GrowingBlock {
     /// Gives the memory back, after the step that is being made.
     #[napi]
     pub fn cancel(&self) {
-        lock(&self.state).growing = None;
+        self.state.end();
     }
 
     /// The block, of which everything is resident.
     pub(super) fn finish(&self) -> Outcome<Block> {
         let growing = lock(&self.state).growing.take().ok_or_else(Failure::freed)?;
         Ok(growing.finish()?)
+    }
+}
+
+impl EndsAlong for Mutex<State> {
+    fn end(&self) {
+        lock(self).growing = None;
     }
 }
 

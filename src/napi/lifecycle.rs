@@ -128,7 +128,7 @@ impl Environment {
         }
         let block = place.lend().ok_or_else(Failure::freed)?;
         let len = signed(block.len());
-        match View::create(env, Homed::new(block, self.home_of(place)), self.stores.ends_with_process.get()) {
+        match View::create(env, Homed::new(block, self.home_of(place)), &self.stores) {
             Ok((view, value)) => {
                 if let Err(failure) = self.watch_store(env, &view) {
                     // Nobody has seen the ArrayBuffer: its end means nothing.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 
+use super::environment::Environment;
 use super::failure::{Failure, Outcome};
 use super::slot::length_of;
 use super::table::exact_integer;
@@ -43,7 +44,9 @@ impl BlockPool {
         let create = || {
             let classes = classes.unwrap_or_default().into_iter().map(length_of).collect::<Outcome<_>>()?;
             let retain_bytes = length_of(retain_bytes)?;
-            Ok(Self { pool: Pool::new(PoolOptions { retain_bytes, classes, scrub: scrub == Some(true) }) })
+            let pool = Pool::new(PoolOptions { retain_bytes, classes, scrub: scrub == Some(true) });
+            Environment::of(env.raw())?.end_along(&pool);
+            Ok(Self { pool })
         };
         create().map_err(|failure: Failure| failure.thrown(env.raw()))
     }

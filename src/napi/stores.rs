@@ -24,6 +24,18 @@ use super::environment::Environment;
 use super::failure::{Outcome, check};
 use super::view::{Control, View};
 
+/// How a runtime calls the finalizers of backing stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finalizers {
+    /// Between turns of the event loop, and all of them as the environment ends, the youngest first: Node.
+    Ordered,
+    /// Likewise, in an order that is not known: Bun.
+    Unordered,
+    /// By the collector in the middle of its work, in any thread, where the runtime takes no word: Deno. In return
+    /// the end of an environment calls none of a store that another thread holds, so that what is finalized is gone.
+    ByCollector,
+}
+
 /// The control blocks of an environment whose backing stores are there.
 pub(crate) struct Stores {
     held: RefCell<Vec<Arc<Control>>>,
@@ -37,8 +49,7 @@ pub(crate) struct Stores {
     count: Cell<u64>,
     /// Whether the sentinel was finalized: the environment goes down.
     ending: Cell<bool>,
-    /// Whether the runtime is Node, whose order of finalization is known.
-    ordered: bool,
+    finalizers: Finalizers,
     /// Whether the environment ends with the process: then nothing needs to be told apart at its end.
     pub(crate) ends_with_process: Cell<bool>,
 }
@@ -50,8 +61,7 @@ struct Sentinel {
 }
 
 impl Stores {
-    /// `ordered` says that finalizers run in Node's order as the environment ends.
-    pub(crate) fn new(ordered: bool) -> Self {
+    pub(crate) fn new(finalizers: Finalizers) -> Self {
         Self {
             held: RefCell::default(),
             prune_at: Cell::new(64),
@@ -59,15 +69,28 @@ impl Stores {
             current: Cell::new(0),
             count: Cell::new(0),
             ending: Cell::new(false),
-            ordered,
+            finalizers,
             ends_with_process: Cell::new(false),
         }
+    }
+
+    /// Whether a finalizer must not say a word to the runtime, as the collector calls it.
+    pub(crate) fn end_in_collector(&self) -> bool {
+        self.finalizers == Finalizers::ByCollector
+    }
+
+    /// Whether nothing needs to be told apart as the environment ends: not whether bytes were moved away.
+    pub(crate) fn end_is_clear(&self) -> bool {
+        self.ends_with_process.get() || self.end_in_collector()
     }
 
     /// Whether a backing store that is finalized now has come to its end, as its environment has not: the
     /// sentinel would have been first.
     pub(crate) fn end_by_themselves(&self) -> bool {
-        self.ordered && !self.ends_with_process.get() && !self.sentinel.get().is_null() && !self.ending.get()
+        self.finalizers == Finalizers::Ordered
+            && !self.ends_with_process.get()
+            && !self.sentinel.get().is_null()
+            && !self.ending.get()
     }
 }
 
@@ -84,7 +107,7 @@ impl Environment {
     /// Watches the store of a view that was just made. If that fails, nobody may get its `ArrayBuffer`.
     pub(crate) fn watch_store(self: &Rc<Self>, env: sys::napi_env, view: &View) -> Outcome<()> {
         let stores = &self.stores;
-        if stores.ends_with_process.get() {
+        if stores.end_is_clear() {
             return Ok(());
         }
         let sentinel = self.create_sentinel(env)?;

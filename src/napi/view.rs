@@ -10,6 +10,7 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
+use std::thread::{self, ThreadId};
 
 use napi::sys;
 
@@ -20,8 +21,9 @@ use super::holders::{Holders, Rest, Store};
 use super::home::Homed;
 use super::ownership;
 use super::scope::in_scope;
+use super::stores::Stores;
 use crate::Block;
-use crate::sync::{AtomicBool, AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, Ordering};
 
 /// The holders of a block that has an `ArrayBuffer`, and the block.
 ///
@@ -29,12 +31,15 @@ use crate::sync::{AtomicBool, AtomicPtr, Ordering};
 /// so that it cannot mean anything else by the time it runs. It may run in any thread.
 pub(crate) struct Control {
     holders: Holders<Homed>,
-    /// A reference to the `ArrayBuffer`, until its bytes are no longer under it; then null. Only the
-    /// environment's thread uses what it points to.
+    /// A reference to the `ArrayBuffer`, until its bytes are no longer under it or nobody asks any more; then null.
+    /// Only the environment's thread uses what it points to.
     array_buffer: AtomicPtr<sys::napi_ref__>,
-    /// Whether the reference is a strong one: as long as the slot holds the block, unless the environment
-    /// ends with the process. See [`View::create`].
-    strong: AtomicBool,
+    /// Whether the reference is a strong one as long as the slot holds the block. See [`View::create`].
+    strong: bool,
+    /// Whether the collector calls the store's finalizer.
+    ends_in_collector: bool,
+    /// The environment's thread.
+    thread: ThreadId,
 }
 
 /// A slot's side of an `ArrayBuffer` over its block.
@@ -65,12 +70,16 @@ impl Control {
         self.holders.slot_ended(|block| ownership::lock().add_orphan(block.as_ptr().addr(), block.len()))
     }
 
-    /// Lets the `ArrayBuffer` be collected.
+    /// Lets the `ArrayBuffer` be collected. Where the end of the environment is clear nobody asks for it any more.
     fn weaken(&self, env: sys::napi_env) {
+        if !self.strong {
+            return self.delete_reference(env);
+        }
         let reference = self.array_buffer.load(Ordering::Relaxed);
-        if self.strong.swap(false, Ordering::Relaxed) && !reference.is_null() {
+        if !reference.is_null() {
             let mut count = 0;
-            // SAFETY: a reference that is not null is alive; this was a strong one, of count 1.
+            // SAFETY: a reference that is not null is alive; this is a strong one, of count 1, as the slot, which
+            // lets go once, is the only one to weaken it.
             unsafe { sys::napi_reference_unref(env, reference, &raw mut count) };
         }
     }
@@ -86,7 +95,16 @@ impl Control {
 
     /// The backing store is gone, or its environment goes down.
     fn store_ended(&self, env: sys::napi_env) {
-        let rest = self.holders.store_ended(|| ends_by_itself(env));
+        if self.ends_in_collector || thread::current().id() != self.thread {
+            // The runtime takes no word here: from its collector (Deno), or in the thread that the bytes were moved to
+            // (Bun). Only a store that is gone ends there. The reference is left to the slot.
+            return Self::settle(self.holders.store_ended(|| true));
+        }
+        Self::settle(self.holders.store_ended(|| ends_by_itself(env)));
+        self.delete_reference(env);
+    }
+
+    fn settle(rest: Option<Rest<Homed>>) {
         if let Some(Rest::Free(block) | Rest::Leak(block)) = &rest {
             ownership::lock().remove_orphan(block.as_ptr().addr());
         }
@@ -94,7 +112,6 @@ impl Control {
             let (start, len, _) = block.into_block().into_parts();
             ownership::lock().add_leaked(start.as_ptr().addr(), len);
         }
-        self.delete_reference(env);
     }
 
     /// Whether the bytes are still under the `ArrayBuffer` that was made for them.
@@ -118,19 +135,22 @@ impl Control {
 impl View {
     /// Makes an `ArrayBuffer` over `block`. On an error the block comes back.
     ///
-    /// Unless the environment `ends_with_process`, the `ArrayBuffer` is not collected before the slot is:
+    /// Unless the end of the environment is clear, the `ArrayBuffer` is not collected before the slot is:
     /// a thread can be ended at any moment, and what its stack held is garbage then. Whether the bytes of
     /// an `ArrayBuffer` had been moved away could not be told any more.
     pub(crate) fn create(
         env: sys::napi_env,
         block: Homed,
-        ends_with_process: bool,
+        stores: &Stores,
     ) -> Result<(Self, sys::napi_value), (Failure, Block)> {
         let (start, len) = (block.as_ptr(), block.len());
+        let strong = !stores.end_is_clear();
         let control = Arc::new(Control {
             holders: Holders::new(block),
             array_buffer: AtomicPtr::new(ptr::null_mut()),
-            strong: AtomicBool::new(!ends_with_process),
+            strong,
+            ends_in_collector: stores.end_in_collector(),
+            thread: thread::current().id(),
         });
         let take_back = |failure| match control.holders.take() {
             Some(block) => (failure, block.into_block()),
@@ -154,7 +174,7 @@ impl View {
             )));
         }
         let mut array_buffer = ptr::null_mut();
-        let count = u32::from(!ends_with_process);
+        let count = u32::from(strong);
         // SAFETY: `value` is the ArrayBuffer that was just made.
         if let Err(failure) = check(unsafe { sys::napi_create_reference(env, value, count, &raw mut array_buffer) }) {
             // SAFETY: likewise; nobody has seen it yet, so that it can be detached.
