@@ -23,7 +23,8 @@ function onEachOnLinux(title: string, run: (t: ExecutionContext, node: Runtime) 
 }
 
 /** And for what only its most common C library offers. */
-const hasGlibc = 'glibcVersionRuntime' in (process.report.getReport() as { header: object }).header
+const hasGlibc =
+  process.platform === 'linux' && 'glibcVersionRuntime' in (process.report.getReport() as { header: object }).header
 const onEachOnGlibc = hasGlibc
   ? onEachOnLinux
   : (title: string) => test(`${title} (glibc only: not run)`, (t) => t.pass())

@@ -1,6 +1,6 @@
 /** Scripts that stand in for Node on a platform that this machine cannot run by itself. */
 
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './tools.js'
 
@@ -12,6 +12,8 @@ export function wrap(name: string, version: number, words: readonly string[]): {
   const folder = join(ROOT, 'target/platforms', name)
   const bin = join(folder, `node${version}/bin`)
   const preload = join(bin, 'preload.cjs')
+  // A link there would lead what is written into the Node that it names.
+  rmSync(bin, { recursive: true, force: true })
   mkdirSync(bin, { recursive: true })
   const node = command(join(bin, 'node'), [...words, '--require', preload])
   writeFileSync(preload, `process.execPath = ${JSON.stringify(node)}\n`)
