@@ -178,13 +178,14 @@ export declare class Slot {
   /**
    * Gives the block away and returns its address: C code must `free()` it now.
    *
-   * Throws `ERR_CMALLOC_FREED` and `ERR_CMALLOC_ESCAPED`.
+   * Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, and `ERR_CMALLOC_SECURE` for a secure block.
    */
   release(): bigint
   /**
    * Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`.
    *
-   * Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE` and `ERR_CMALLOC_OUT_OF_MEMORY`.
+   * Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_CMALLOC_LOCK_LIMIT` for a
+   * secure block.
    */
   resize(byteLength: number): void
   /**

@@ -264,6 +264,9 @@ export class NativeBuffer implements Disposable {
    * Resizes the block with C's `realloc`, which may move it. The contents are kept up to the smaller length; new
    * bytes are resident, and filled if `init` is given, else they hold anything. Views become empty: make new ones.
    *
+   * What is special about the block stays so: its alignment, that it is lazy, that it is secure. Where such a block does
+   * not fit where it is, or is secure, it is copied, with memory for both meanwhile.
+   *
    * @param byteLength - the new length in bytes, an integer from 1
    * @param init - what new bytes are filled with, from its first byte on
    * @throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_PINNED`, and as `malloc` does; the contents are then as they were
@@ -305,6 +308,7 @@ export class NativeBuffer implements Disposable {
    *
    * @returns the address, which C's `malloc` returned: as a block that C itself allocated
    * @throws `ERR_CMALLOC_FREED`; `ERR_CMALLOC_PINNED`; `ERR_CMALLOC_ESCAPED` if its `ArrayBuffer` was transferred away
+   * @throws `ERR_CMALLOC_SECURE` for a secure block, which C's `free` would not wipe
    * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block
    */
   release(): bigint {

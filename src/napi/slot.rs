@@ -123,7 +123,7 @@ impl Slot {
 
     /// Gives the block away and returns its address: C code must `free()` it now.
     ///
-    /// Throws `ERR_CMALLOC_FREED` and `ERR_CMALLOC_ESCAPED`.
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, and `ERR_CMALLOC_SECURE` for a secure block.
     #[napi]
     pub fn release(&self, env: Env) -> napi::Result<BigInt> {
         self.run(env, |environment, env| Ok(BigInt::from(environment.release(env, self.place())? as u64)))
@@ -131,7 +131,8 @@ impl Slot {
 
     /// Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`.
     ///
-    /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE` and `ERR_CMALLOC_OUT_OF_MEMORY`.
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_CMALLOC_LOCK_LIMIT` for a
+    /// secure block.
     #[napi]
     pub fn resize(&self, env: Env, byte_length: f64) -> napi::Result<()> {
         self.run(env, |environment, env| environment.resize(env, self.place(), length_of(byte_length)?))
