@@ -19,6 +19,11 @@ const EXAMPLES: Record<string, { prints: RegExp; on: Options | undefined; linux?
     prints: /^200 7692c3ad\n200 3fc4ccfe\n200 8f990ba0\n413 \n3 of 4 requests had a block that was there\n$/,
     on: TSX,
   },
+  'sharp.ts': {
+    prints: /^black above, white below: 0, 255\nless than a second image of 64 MiB was ever resident: true\n$/,
+    on: TSX,
+  },
+  'arrow.ts': { prints: /^in the block: 0\.5 2; in the message: 0\.5 42\nafter free: 0 values\n$/, on: TSX },
 }
 
 /** These have specs of their own. */
