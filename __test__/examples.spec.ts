@@ -29,10 +29,15 @@ const EXAMPLES: Record<string, { prints: RegExp; on: Options | undefined; linux?
     prints: /^200 7692c3ad\n200 3fc4ccfe\n200 8f990ba0\n413 \n3 of 4 requests had a block that was there\n$/,
     on: TSX,
   },
+  'sharp.ts': {
+    prints: /^black above, white below: 0, 255\nless than a second image of 64 MiB was ever resident: true\n$/,
+    on: TSX,
+  },
+  'arrow.ts': { prints: /^in the block: 0\.5 2; in the message: 0\.5 42\nafter free: 0 values\n$/, on: TSX },
 }
 
-/** These have specs of their own. */
-const ELSEWHERE = ['progress.ts', 'tour.ts']
+/** These have specs of their own, and what is in Rust is run by `npm run test:rust`. */
+const ELSEWHERE = ['progress.ts', 'resident.rs', 'tour.ts']
 
 for (const [name, { prints, on, linux }] of Object.entries(EXAMPLES)) {
   if (on === undefined) continue
@@ -53,6 +58,12 @@ test('every example is run by a spec, and named in the README with the command t
   const readme = readDocument('README.md')
   for (const name of names) {
     t.true(readme.includes(`(examples/${name})`), name)
-    t.true(name === 'tour.ts' || new RegExp(`\`[^\`]+ examples/${name}\``).test(readme), `how to run ${name}`)
+    t.true(name === 'tour.ts' || runs(name).test(readme), `how to run ${name}`)
   }
 })
+
+/** A command that runs an example. */
+function runs(name: string): RegExp {
+  const command = name.endsWith('.rs') ? `cargo run --example ${name.slice(0, -3)}` : `[^\`]+ examples/${name}`
+  return new RegExp(`\`${command}\``)
+}

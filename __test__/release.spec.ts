@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { releaseOf, topRelease } from '../scripts/release/changelog.js'
+import { newestRelease } from '../scripts/release/semver.js'
 import { differences, versions } from '../scripts/release/versions.js'
 import { ROOT } from './support/run.js'
 
@@ -54,4 +56,40 @@ test('a release of another version than that of the package or of the tag is ref
   const text = changelog('[1.0.0] - 2026-02-28')
   t.throws(() => releaseOf(text, '1.0.1', undefined), { message: /about 1\.0\.0, and package\.json has 1\.0\.1/ })
   t.throws(() => releaseOf(text, '1.0.0', 'v1.0.1'), { message: /The tag is v1\.0\.1/ })
+})
+
+/** A repository with a commit for each of these lists of tags. */
+function repository(t: ExecutionContext, commits: string[][]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'cmalloc-tags-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const git = (...args: string[]): unknown =>
+    execFileSync('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', ...args], { cwd: folder })
+  git('init', '--quiet')
+  for (const tags of commits) {
+    git('commit', '--quiet', '--allow-empty', '--no-gpg-sign', '--message', 'A change')
+    for (const tag of tags) git('tag', tag)
+  }
+  return folder
+}
+
+test('the crate is compared with the newest release before the commit', (t) => {
+  for (const [commits, expected] of [
+    [[[]], undefined],
+    [[['other']], undefined],
+    [[['v0.1.0']], undefined],
+    [[['v0.1.0'], []], 'v0.1.0'],
+    [[['v0.9.0'], ['v0.10.0'], []], 'v0.10.0'],
+    [[['v1.0.0-rc.1'], ['v1.0.0'], []], 'v1.0.0'],
+    [[['v1.0.0'], ['v1.1.0-rc.1'], ['v1.1.0', 'other']], 'v1.1.0-rc.1'],
+  ] as const) {
+    const folder = repository(t, structuredClone(commits) as unknown as string[][])
+    t.is(newestRelease(folder), expected, JSON.stringify(commits))
+  }
+})
+
+test('a shallow clone does not pass for one without releases', (t) => {
+  const folder = repository(t, [['v0.1.0'], []])
+  const clone = join(folder, 'clone')
+  execFileSync('git', ['clone', '--quiet', '--depth=1', '--no-tags', `file://${folder}`, clone])
+  t.throws(() => newestRelease(clone), { message: /shallow/ })
 })

@@ -32,12 +32,20 @@ function isProtected({ address, byteLength }: NativeBuffer): boolean {
 /** What memory is read into: made once, as it could take the place of what was freed. */
 const bytes = Buffer.alloc(5 * MiB)
 
-/** How many of the bytes that were a block's still hold this one, whosever they are; none if nothing is mapped there. */
+/**
+ * How many bytes side by side of those that were a block's still hold this one, whosever they are; none if nothing is
+ * mapped there. One or two alone are somebody's who was given the memory since.
+ */
 function left(start: bigint, length: number, byte: number): number {
   const memory = openSync('/proc/self/mem', 'r')
   try {
     const read = readSync(memory, bytes, 0, length, start)
-    return bytes.subarray(0, read).filter((found) => found === byte).length
+    let [run, longest] = [0, 0]
+    for (const found of bytes.subarray(0, read)) {
+      run = found === byte ? run + 1 : 0
+      longest = Math.max(longest, run)
+    }
+    return longest > 4 ? longest : 0
   } catch {
     return 0
   } finally {

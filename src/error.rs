@@ -84,3 +84,50 @@ impl fmt::Display for OutOfMemory {
 }
 
 impl std::error::Error for OutOfMemory {}
+
+/// For functions that do I/O with a block: [`io::ErrorKind::OutOfMemory`], but
+/// [`Unsupported`](io::ErrorKind::Unsupported) for a secure block where there are none.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{self, Read};
+///
+/// fn read(from: &mut impl Read, len: usize) -> io::Result<cmalloc::Block> {
+///     let mut block = cmalloc::Block::zeroed(len)?;
+///     // SAFETY: every byte is initialised.
+///     from.read_exact(unsafe { block.as_mut_slice() })?;
+///     Ok(block)
+/// }
+///
+/// assert_eq!(read(&mut b"text".as_slice(), 4)?.len(), 4);
+/// assert_eq!(read(&mut io::empty(), 0).unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+/// # io::Result::Ok(())
+/// ```
+impl From<OutOfMemory> for io::Error {
+    fn from(refusal: OutOfMemory) -> Self {
+        let kind = match refusal {
+            OutOfMemory::Lock { reason: io::ErrorKind::Unsupported, .. } => io::ErrorKind::Unsupported,
+            _ => io::ErrorKind::OutOfMemory,
+        };
+        Self::new(kind, refusal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_an_error_of_io_it_keeps_its_reason() {
+        let kind = |refusal: OutOfMemory| {
+            let error = io::Error::from(refusal);
+            assert_eq!(error.get_ref().and_then(|inner| inner.downcast_ref()), Some(&refusal));
+            error.kind()
+        };
+        let lock = |reason| OutOfMemory::Lock { requested: 1, limit: None, reason };
+        assert_eq!(kind(OutOfMemory::Allocator { requested: 1 }), io::ErrorKind::OutOfMemory);
+        assert_eq!(kind(lock(io::ErrorKind::PermissionDenied)), io::ErrorKind::OutOfMemory);
+        assert_eq!(kind(lock(io::ErrorKind::Unsupported)), io::ErrorKind::Unsupported);
+    }
+}

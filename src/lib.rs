@@ -23,10 +23,18 @@
 //! # Ok::<(), cmalloc::OutOfMemory>(())
 //! ```
 //!
+//! `cargo run --example resident` does all of the above, in some 90 lines: `examples/resident.rs`.
+//!
 //! # Features
 //!
 //! - `napi`: the Node-API binding, which the npm package is built from. Off by default; the crate
-//!   then depends on `libc` and `zeroize` alone.
+//!   then depends on `libc` and `zeroize` alone, and on Windows on `windows-sys`.
+//!
+//! # The standard library
+//!
+//! The crate needs it, and processors with addresses of 64 bits. It keeps books that all threads share and allowances
+//! of each thread, touches large blocks with several threads, reads the system's files to learn what memory is left,
+//! and reports [`std::io::Error`]s: of a crate without `std`, only the bare allocator would be left.
 //!
 //! # Platforms
 //!
@@ -65,6 +73,11 @@ mod pool;
 mod residency;
 mod sync;
 mod touch;
+
+/// The Rust of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use block::{Alignment, Block, BlockOptions, Consumed};
 pub use budget::{Budget, budget, set_memory_limit};

@@ -58,6 +58,7 @@ pub struct PoolOptions {
 
 /// What a pool did, and what it retains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PoolStats {
     /// Requests that got a block that was retained.
     pub hits: u64,
@@ -86,7 +87,8 @@ struct Retained {
 }
 
 impl Pool {
-    /// A pool that retains nothing yet.
+    /// A pool that retains nothing yet. It is in an [`Arc`] so that the others of the process can have it give memory up;
+    /// what it retains is freed with the last one.
     #[must_use]
     pub fn new(mut options: PoolOptions) -> Arc<Self> {
         options.classes.sort_unstable();
@@ -97,7 +99,8 @@ impl Pool {
         pool
     }
 
-    /// A block of `len` bytes, which hold anything: one that is retained, or else a new one.
+    /// A block of `len` bytes, at least 1, which hold anything: one that is retained, or else a new one. It is the
+    /// caller's, who may [`give_back`](Self::give_back) it, and need not.
     ///
     /// # Errors
     ///
@@ -179,7 +182,21 @@ impl Pool {
         total(&evicted)
     }
 
-    /// Frees the blocks that have been here for so long. Returns how many bytes were freed.
+    /// Frees the blocks that have been here for so long or longer. Returns how many bytes were freed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use cmalloc::{Pool, PoolOptions};
+    ///
+    /// let pool = Pool::new(PoolOptions { retain_bytes: 1 << 20, ..PoolOptions::default() });
+    /// pool.give_back(pool.malloc(4096)?);
+    /// let retained = pool.stats().retained_bytes;
+    /// assert_eq!(pool.release_idle(Duration::from_secs(3600)), 0);
+    /// assert_eq!(pool.release_idle(Duration::ZERO), retained);
+    /// # Ok::<(), cmalloc::OutOfMemory>(())
+    /// ```
     pub fn release_idle(&self, idle: Duration) -> usize {
         let now = Instant::now();
         let released = self.shelves().take_while(|retained| now.saturating_duration_since(retained.since) >= idle);

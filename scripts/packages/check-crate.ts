@@ -1,4 +1,4 @@
-/** `npm run check:crate`: packs the crate, and builds it from the package. */
+/** `npm run check:crate`: packs the crate, builds it from the package, and runs its example there. */
 
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { succeed } from './run.js'
 import { ROOT } from './stage.js'
 
 const EXPECTED =
-  /^(\.cargo_vcs_info\.json|Cargo\.(toml|toml\.orig|lock)|build\.rs|README\.md|LICENSE|CHANGELOG\.md|src\/[\w/]+\.(rs|d\.ts))$/
+  /^(\.cargo_vcs_info\.json|Cargo\.(toml|toml\.orig|lock)|build\.rs|README\.md|LICENSE|CHANGELOG\.md|src\/[\w/]+\.(rs|d\.ts)|examples\/resident\.rs)$/
 
 async function main(): Promise<void> {
   const cargo = async (...args: string[]): Promise<{ output: string; milliseconds: number }> =>
@@ -20,12 +20,16 @@ async function main(): Promise<void> {
   if (unexpected.length > 0) throw new Error(`The crate must not have ${unexpected.join(' ')}`)
   const { milliseconds } = await cargo('package', '--allow-dirty', '--quiet')
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
-  const target = process.env['CARGO_TARGET_DIR'] ?? join(ROOT, 'target')
-  const { size } = statSync(join(target, 'package', `cmalloc-${version}.crate`))
+  const packages = join(process.env['CARGO_TARGET_DIR'] ?? join(ROOT, 'target'), 'package')
+  const { size } = statSync(join(packages, `cmalloc-${version}.crate`))
   printTable(
     ['crate', 'files', 'packed', 'builds from the package'],
     [[`cmalloc ${version}`, String(files.length), kilobytes(size), `${(milliseconds / 1000).toFixed(1)} s`]],
   )
+  // Where cargo unpacked it to build it.
+  const manifest = join(packages, `cmalloc-${version}`, 'Cargo.toml')
+  const example = await cargo('run', '--quiet', '--locked', '--manifest-path', manifest, '--example', 'resident')
+  console.log(`\nIts example says there:\n${example.output.trimEnd()}`)
 }
 
 main().catch((error: unknown) => {

@@ -7,11 +7,17 @@ export interface Outcome {
   milliseconds: number
 }
 
-/** Runs a program to its end, while this process goes on: it may be asked for something by the program. */
-export function run(command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv): Promise<Outcome> {
+/** Runs a program to its end, or for `timeout` milliseconds, while this process goes on: it may be asked for something by the program. */
+export function run(
+  command: string,
+  args: string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+  timeout = 300_000,
+): Promise<Outcome> {
   const start = performance.now()
   return new Promise((done, fail) => {
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 300_000 })
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (output += text))
@@ -27,8 +33,9 @@ export async function succeed(
   args: string[],
   cwd: string,
   env: NodeJS.ProcessEnv = process.env,
+  timeout?: number,
 ): Promise<Outcome> {
-  const outcome = await run(command, args, cwd, env)
+  const outcome = await run(command, args, cwd, env, timeout)
   if (outcome.code !== 0) {
     throw new Error(`${command} ${args.join(' ')} ended with ${outcome.code} in ${cwd}:\n${outcome.output}`)
   }

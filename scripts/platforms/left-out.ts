@@ -9,6 +9,7 @@ export interface LeftOut {
 
 /** Of an emulated processor: time, and what the emulator answers in the place of the kernel. */
 export const EMULATED: readonly LeftOut[] = [
+  { title: '*the example sharp.ts runs*', why: 'npm installs the libvips of this machine only' },
   { spec: 'readme', why: 'documents do not depend on the platform' },
   { spec: 'tour', why: 'it compares times' },
   { spec: 'fuzz', why: 'each process takes minutes under emulation' },
@@ -20,6 +21,7 @@ export const EMULATED: readonly LeftOut[] = [
 
 /** Of musl: its allocator keeps no freed memory of this length, and gives no block the boundary of a huge page. */
 export const MUSL: readonly LeftOut[] = [
+  { title: '*the example sharp.ts runs*', why: 'npm installs the libvips of this machine only' },
   {
     title: '*freed memory is poisoned*',
     why: 'it reads memory that was freed: musl gives a block of that length back to the system at once',
@@ -51,11 +53,55 @@ export const WINE: readonly LeftOut[] = [
   },
 ]
 
+/** Of any allocator but glibc's. */
+const NOT_GLIBC: readonly LeftOut[] = [
+  {
+    title: '*aborts over the header behind it*',
+    why: "it is about what glibc's free() says of a header that was overwritten: others have none",
+  },
+  {
+    title: '*consume refuses mapped memory that is none of malloc*',
+    why: "only glibc's headers tell what is no block",
+  },
+  { title: "*What glibc's books say*", why: "only glibc's headers tell what is no block" },
+  {
+    title: '*a large block that is resized is moved as it is, and stays on the boundary of a huge page*',
+    why: 'where realloc moves a block is up to the allocator: resident, but on no boundary',
+  },
+  {
+    title: '*a container is filled with blocks of *',
+    why: 'the allocator keeps what was freed for later, so that the container stays full for a while',
+  },
+  {
+    title: '*threads that end at any moment leave no block*',
+    why: 'it asks glibc how much of its heap is in use, which is not the heap there',
+  },
+]
+
+const CLEARS: readonly LeftOut[] = [
+  {
+    title: '*a Buffer of as many zeros, in contrast, is only promised*',
+    why: 'it is about calloc, which touches what it clears there',
+  },
+  { spec: 'tour', why: 'it shows that a Buffer of zeros is only promised: calloc touches what it clears there' },
+]
+
+const RETAINS: LeftOut = {
+  title: '*is in the resident set of the process, and leaves it when freed*',
+  why: 'the allocator gives memory back in its own time, not as it is freed',
+}
+
 /** With another allocator in the place of glibc's. */
 export const PRELOADED_LEFT_OUT: Readonly<Record<'jemalloc' | 'mimalloc' | 'tcmalloc', readonly LeftOut[]>> = {
-  jemalloc: [],
-  mimalloc: [],
-  tcmalloc: [],
+  jemalloc: [
+    ...NOT_GLIBC,
+    {
+      title: '*a block in warm memory, of which the system dropped*',
+      why: 'jemalloc does not give the memory that was freed last: there is no telling what is warm',
+    },
+  ],
+  mimalloc: [...NOT_GLIBC, ...CLEARS, RETAINS],
+  tcmalloc: [...NOT_GLIBC, ...CLEARS, RETAINS],
 }
 
 /** Of Bun and of Deno: as many handles as this takes. */

@@ -10,6 +10,7 @@ import { kilobytes } from '../packages/report.js'
 import { inTurn, run, succeed } from '../packages/run.js'
 import { NPM, stage } from '../packages/stage.js'
 import { releaseOf } from './changelog.js'
+import { newestRelease } from './semver.js'
 import { differences, ROOT, versions } from './versions.js'
 
 const against: string[] = []
@@ -51,7 +52,18 @@ async function main(folder: string): Promise<void> {
   await step('The package is right', () => npm(ROOT, 'run', 'check:package'))
   await step('It can be installed and used', () => npm(ROOT, 'run', 'check:install'))
   await step('The crate builds from its package', () => npm(ROOT, 'run', 'check:crate'))
+  await checkSemver()
   await publish(folder, notes)
+}
+
+async function checkSemver(): Promise<void> {
+  let release: string | undefined
+  await step('Which release the crate is compared with', async () => void (release = newestRelease(ROOT)))
+  if (release === undefined) return console.log('NOT CHECKED: the changes of the crate, without a release before this')
+  // It may have to build its tool first.
+  const check = (): Promise<unknown> =>
+    succeed(process.execPath, [NPM, 'run', 'check:semver'], ROOT, process.env, 30 * 60_000)
+  await step(`The version says what has changed in the crate since ${release}`, check)
 }
 
 async function publish(folder: string, notes: string): Promise<void> {

@@ -19,10 +19,15 @@ pub struct Consumed {
 
 impl Block {
     /// Takes over a block that C's `malloc` made, and resizes it to `len` bytes, keeping its
-    /// contents.
+    /// contents. What it grows by is made resident, and holds anything.
     ///
     /// If the allocator or the system cannot give that much more, the block is taken over as it is:
     /// see [`Consumed::resize_failed`].
+    ///
+    /// # Parameters
+    ///
+    /// - `start`: the block's address.
+    /// - `len`: bytes, at least 1.
     ///
     /// # Errors
     ///
@@ -94,15 +99,16 @@ impl Block {
         }
     }
 
-    /// Whether [`consume`](Self::consume) would be refused now.
+    /// Looks whether [`consume`](Self::consume) would be refused now. The block stays the caller's, and nothing is
+    /// changed.
     ///
     /// # Errors
     ///
-    /// What `consume` would return.
+    /// What `consume` would return. Another thread may have changed the answer by the time that it is called.
     ///
     /// # Safety
     ///
-    /// `start` must be a live block of the C allocator.
+    /// `start` must be a live block of the C allocator, as for `consume`, and nobody may free or resize it meanwhile.
     pub unsafe fn check_consume(start: NonNull<u8>, len: usize) -> Result<(), OutOfMemory> {
         if len == 0 || len > isize::MAX as usize {
             return Err(OutOfMemory::Allocator { requested: len });

@@ -33,6 +33,9 @@ use crate::{placement, pool, residency};
 ///
 /// Its bytes may be uninitialised, as `malloc` leaves them; that is why they are reached through a
 /// pointer or as [`MaybeUninit`], and why [`as_slice`](Self::as_slice) is unsafe.
+///
+/// A block can be sent to other threads and shared by them. There is no `Clone`: a copy takes memory, which may be
+/// refused.
 pub struct Block {
     start: NonNull<u8>,
     len: usize,
@@ -218,6 +221,9 @@ impl Block {
     }
 
     /// The address of the first byte, aligned as `malloc` aligns, or as [`BlockOptions::align`] asked.
+    ///
+    /// It is good for reads and writes of [`len`](Self::len) bytes until the block is resized, given away or dropped, as
+    /// long as there is no slice of the block that these writes would change, nor another thread that uses these bytes.
     #[inline]
     #[must_use]
     pub fn as_ptr(&self) -> *mut u8 {
@@ -263,7 +269,7 @@ impl Block {
     /// # Safety
     ///
     /// Every byte must have been initialised, as by [`zeroed`](Self::zeroed), [`filled`](Self::filled) or
-    /// [`fill`](Self::fill), and C code must not write to the block as long as the slice lives.
+    /// [`fill`](Self::fill), and nobody may write to the block through its address as long as the slice lives.
     #[must_use]
     pub unsafe fn as_slice(&self) -> &[u8] {
         // SAFETY: the block owns `len` bytes from `start`; the caller vouches for their contents.
@@ -274,7 +280,7 @@ impl Block {
     ///
     /// # Safety
     ///
-    /// As for [`as_slice`](Self::as_slice); C code must not read the block either.
+    /// As for [`as_slice`](Self::as_slice); nobody may read the block through its address either.
     #[must_use]
     pub unsafe fn as_mut_slice(&mut self) -> &mut [u8] {
         // SAFETY: as in `as_slice`; the block is borrowed for as long.
@@ -298,11 +304,23 @@ impl Block {
         unsafe { fill(self.start.as_ptr(), self.len, pattern.as_ptr(), pattern.len(), 0) }
     }
 
-    /// The number of the block's own bytes that lie in resident pages, asked of the system.
+    /// The number of the block's own bytes that lie in resident pages, asked of the system: from 0 to
+    /// [`len`](Self::len). It may be less than the latter once the system has swapped.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::Unsupported`] where the system cannot tell.
+    /// [`io::ErrorKind::Unsupported`] where the system cannot tell; otherwise what the system answered.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let block = cmalloc::Block::malloc(1 << 20)?;
+    /// match block.resident_bytes() {
+    ///     Ok(bytes) => assert_eq!(bytes, block.len()),
+    ///     Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::Unsupported),
+    /// }
+    /// # Ok::<(), cmalloc::OutOfMemory>(())
+    /// ```
     pub fn resident_bytes(&self) -> io::Result<usize> {
         // SAFETY: the block's bytes are mapped as long as the block lives.
         unsafe { residency::resident_bytes(self.start.as_ptr(), self.len) }
@@ -315,7 +333,7 @@ impl Block {
         self.as_uninit_mut().zeroize();
     }
 
-    /// Whether the block is intact, as far as the [debug mode](crate::debug) can tell: always, if that is off.
+    /// Looks whether the block is intact, as far as the [debug mode](crate::debug) can tell: always, if that is off.
     ///
     /// # Errors
     ///

@@ -45,6 +45,15 @@ impl BlockOptions {
     /// not asked for then, only the set limit; so a first use may meet the system's out-of-memory killer.
     ///
     /// A block that is filled or secure is resident all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let block = cmalloc::BlockOptions::new().lazy(true).zeroed().malloc(16 << 20)?;
+    /// # #[cfg(all(target_os = "linux", not(miri)))]
+    /// assert!(block.resident_bytes().unwrap() < block.len());
+    /// # Ok::<(), cmalloc::OutOfMemory>(())
+    /// ```
     #[must_use]
     pub const fn lazy(mut self, lazy: bool) -> Self {
         self.attributes = self.attributes.lazy(lazy);
@@ -55,6 +64,18 @@ impl BlockOptions {
     /// It has pages of its own. On Linux and FreeBSD; elsewhere it is refused.
     ///
     /// [`Block::into_raw`] ends that: the block is then one like any other, and wiping it is up to who got it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use cmalloc::{BlockOptions, OutOfMemory};
+    ///
+    /// match BlockOptions::new().secure(true).zeroed().malloc(32) {
+    ///     Ok(key) => assert_eq!(key.len(), 32),
+    ///     // The process may lock no more, or this system has no such blocks.
+    ///     Err(refusal) => assert!(matches!(refusal, OutOfMemory::Lock { requested: 32, .. })),
+    /// }
+    /// ```
     #[must_use]
     pub const fn secure(mut self, secure: bool) -> Self {
         self.attributes = self.attributes.secure(secure);
@@ -75,7 +96,7 @@ impl BlockOptions {
         self
     }
 
-    /// Allocates a block of `len` bytes.
+    /// Allocates a block of `len` bytes, at least 1. The options can be used again.
     ///
     /// # Errors
     ///
@@ -84,7 +105,7 @@ impl BlockOptions {
         Block::allocate(len, self.init, self.attributes())
     }
 
-    /// Allocates a block of `len` bytes that becomes resident step by step.
+    /// Allocates a block of `len` bytes, at least 1, that becomes resident step by step, be it lazy or not.
     ///
     /// # Errors
     ///

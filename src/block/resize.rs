@@ -15,6 +15,10 @@ impl Block {
     /// A lazy block stays lazy. A secure block, and an aligned or a lazy one that does not fit where it is, is copied into
     /// another, which takes memory for both meanwhile; of a lazy one only what is not zero is copied.
     ///
+    /// # Parameters
+    ///
+    /// - `len`: bytes, at least 1.
+    ///
     /// # Errors
     ///
     /// [`OutOfMemory`] as for [`malloc`](Self::malloc); length and contents are then as before.

@@ -134,7 +134,7 @@ pub(crate) fn suspend(start: NonNull<u8>, found_by: &'static str) -> Option<Reco
 ///
 /// # Safety
 ///
-/// As for [`admit`], the redzone being that of [`redzone`](super::redzone) with `grown`.
+/// As for [`admit`], the redzone being that of [`redzone`](super::redzone()) with `grown`.
 #[cold]
 pub(crate) unsafe fn resume(record: Option<Record>, start: NonNull<u8>, len: usize, grown: bool) {
     let Some(mut record) = record else { return };

@@ -43,7 +43,7 @@ pub(super) unsafe fn verify(start: *const u8, len: usize) -> Result<(), Damage> 
 
 /// # Safety
 ///
-/// As for [`write`].
+/// As for [`write()`].
 pub(super) unsafe fn write_uninit(start: *mut u8, len: usize) {
     // SAFETY: passed on from the caller.
     unsafe { start.write_bytes(UNINIT_BYTE, len) }
@@ -51,7 +51,7 @@ pub(super) unsafe fn write_uninit(start: *mut u8, len: usize) {
 
 /// # Safety
 ///
-/// As for [`write`].
+/// As for [`write()`].
 pub(super) unsafe fn write_freed(start: *mut u8, len: usize) {
     // SAFETY: passed on from the caller.
     unsafe { start.write_bytes(FREED_BYTE, len) };

@@ -222,7 +222,7 @@ impl Environment {
         Ok(address)
     }
 
-    /// Claims a foreign block: until [`end_consume`] nobody else can consume it. Refuses what
+    /// Claims a foreign block: until [`end_consume`](super::slot::end_consume) nobody else can consume it. Refuses what
     /// [`consume`](Self::consume) would refuse now.
     ///
     /// # Safety
