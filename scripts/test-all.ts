@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { table } from '../bench/report/text.js'
 import { ARTIFACTS } from './platforms/build.js'
+import { EVERYWHERE } from './platforms/left-out.js'
 import { NOT_RUN, PLACES, type Place } from './platforms/places.js'
 import { runSuite } from './platforms/suite.js'
 import { publish } from './platforms/publish.js'
@@ -48,7 +49,7 @@ async function row(place: Place): Promise<string[]> {
     const addon = join(ARTIFACTS, TARGETS.find(({ name }) => name === place.target)!.file)
     if (!existsSync(addon)) throw new NotHere('its binary is not built: npm run build:all')
     const prepared = place.prepare()
-    const leftOut = [...place.leftOut, ...(prepared.instead?.leftOut ?? [])]
+    const leftOut = [...EVERYWHERE, ...place.leftOut, ...(prepared.instead?.leftOut ?? [])]
     const order = { name: place.name, addon, leftOut, specs, timeout: Number(values.minutes) * 60_000 }
     const { passed, failed, notRun, broken } = await runSuite(prepared, order)
     details.push(...failed.map((title) => `${place.name}: FAILED: ${title}`))

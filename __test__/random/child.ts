@@ -24,7 +24,7 @@ async function runSequence(made: Sequence): Promise<void> {
   if (path?.includes(':') && ran++ > 0) return
   if (!shrinking) {
     current++
-    if (file !== undefined) writeSync(file, String(current).padStart(9), 0)
+    if (file !== undefined) writeSync(file, Buffer.from(String(current).padStart(9)), 0, 9, 0)
   }
   try {
     await suite.perform(made, trace ? (line) => void writeSync(2, `${line()}\n`) : () => {})

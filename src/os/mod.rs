@@ -57,11 +57,8 @@ use crate::fault;
 
 /// Has the C allocator give freed memory back to the system, where it can be asked to.
 pub(crate) fn trim() {
-    #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
-    // SAFETY: glibc's call has no precondition: it touches free memory only.
-    unsafe {
-        libc::malloc_trim(0);
-    }
+    #[cfg(all(target_os = "linux", not(miri)))]
+    platform::trim();
 }
 
 /// Keeps this library loaded until the process ends, also when the last thread that uses it has ended: memory that was

@@ -4,14 +4,16 @@ import * as fc from 'fast-check'
 import { collect } from '../../random/collect.js'
 import { ensure } from '../../random/ensure.js'
 import { MOVES, streamOf, transfer } from '../../random/moves.js'
+import { OWN } from '../../support/command.js'
 import { kind, kindOf, none, pick } from '../kind.js'
 import type { World } from '../world.js'
 import { bytesThrough } from './contents.js'
 
 type Move = keyof typeof MOVES
 
-/** Those whose result has the very memory of the block; others copy it, or drop it. */
-const SHARING: ReadonlySet<Move> = new Set(['transfer', 'stream', 'read into'])
+/** Those whose result has the very memory of the block; others copy it, or drop it. In Deno a message has it too. */
+const MESSAGES: Move[] = OWN === 'deno' ? ['structuredClone', 'postMessage'] : []
+const SHARING: ReadonlySet<Move> = new Set(['transfer', 'stream', 'read into', ...MESSAGES])
 
 const move = kindOf('move', 4, fc.constantFrom(...(Object.keys(MOVES) as Move[])), async (world, block, by) => {
   const buffer = bytesThrough(block)?.buffer

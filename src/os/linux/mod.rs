@@ -5,6 +5,7 @@ mod cgroup;
 mod doubt;
 mod huge;
 mod meminfo;
+mod trim;
 
 use std::fs;
 use std::path::Path;
@@ -16,6 +17,7 @@ use crate::fault;
 #[cfg(feature = "napi")]
 pub(crate) use self::doubt::doubt;
 pub(crate) use self::huge::{advise_huge, huge_page_size};
+pub(crate) use self::trim::trim;
 pub(crate) use super::lock::{hide_from_dumps, lock, lock_limit, show_in_dumps, unlock};
 pub(crate) use super::unix::{page_size, resident_pages};
 

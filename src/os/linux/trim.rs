@@ -1,0 +1,59 @@
+//! Giving memory back that was freed, and that the allocator keeps for later.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem;
+use std::ptr;
+
+/// Asks the C library's allocator, and those that may have been loaded in its place. A process has the symbols of few of
+/// them.
+pub(crate) fn trim() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: glibc's call has no precondition: it touches free memory only.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+    trim_tcmalloc();
+    trim_mimalloc();
+    trim_jemalloc();
+}
+
+fn trim_tcmalloc() {
+    type ReleaseFreeMemory = unsafe extern "C" fn();
+    if let Some(symbol) = symbol(c"MallocExtension_ReleaseFreeMemory") {
+        // SAFETY: that is what tcmalloc declares the function to be, in its header for C; it has no precondition.
+        unsafe { mem::transmute::<*mut c_void, ReleaseFreeMemory>(symbol)() };
+    }
+}
+
+fn trim_mimalloc() {
+    type Collect = unsafe extern "C" fn(force: bool);
+    if let Some(symbol) = symbol(c"mi_collect") {
+        // SAFETY: likewise mimalloc.
+        unsafe { mem::transmute::<*mut c_void, Collect>(symbol)(true) };
+    }
+}
+
+fn trim_jemalloc() {
+    type Mallctl = unsafe extern "C" fn(*const c_char, *mut c_void, *mut usize, *mut c_void, usize) -> c_int;
+    /// What is freed and not given back yet, in all arenas: so many is jemalloc's number for that.
+    const PURGE: &CStr = c"arena.4096.purge";
+    if let Some(symbol) = symbol(c"mallctl") {
+        // SAFETY: likewise jemalloc; this name takes and gives no value.
+        unsafe {
+            mem::transmute::<*mut c_void, Mallctl>(symbol)(
+                PURGE.as_ptr(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                0,
+            );
+        }
+    }
+}
+
+/// A function by its name, in whichever library of the process.
+fn symbol(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: the name ends with a zero.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
