@@ -34,7 +34,7 @@ export default {
   ],
   markdownItLoader: codeInText,
   customCss: fileURLToPath(new URL('style.css', import.meta.url)),
-  highlightLanguages: ['typescript', 'javascript', 'shellscript', 'json', 'c', 'perl'],
+  highlightLanguages: ['rust', 'typescript', 'javascript', 'shellscript', 'json', 'c', 'perl'],
   navigation: { includeGroups: true },
   navigationLinks: { GitHub: REPOSITORY },
   sourceLinkTemplate: `${REPOSITORY}/blob/{gitRevision}/{path}#L{line}`,
