@@ -159,7 +159,7 @@ impl Model {
             }
             Step::Resize(_, len) => {
                 let old = self.blocks[slot].bytes.len();
-                let Special { align, secure, .. } = self.blocks[slot].special;
+                let Special { align, lazy, secure } = self.blocks[slot].special;
                 match self.blocks[slot].block.resize(*len) {
                     Ok(()) => {
                         assert!(*len <= old || self.allows(len - old), "it should have been refused");
@@ -167,7 +167,7 @@ impl Model {
                     }
                     Err(OutOfMemory::Lock { .. }) if secure => {}
                     // A copy needs room for both.
-                    Err(OutOfMemory::Limit { requested, .. }) if (align > 3 || secure) && requested == *len => {
+                    Err(OutOfMemory::Limit { requested, .. }) if (align > 3 || lazy || secure) && requested == *len => {
                         assert!(!self.allows(*len));
                     }
                     Err(refusal) => self.must_be_over(refusal, len - old),
