@@ -187,6 +187,18 @@ linuxTest('a resize keeps a block lazy: what was used stays, and nothing else co
   }
 })
 
+linuxTest('a lazy block whose bytes were moved away is copied as far as it is not zero', async (t) => {
+  const block = malloc(400 * MiB, 1, 'zero', { lazy: true })
+  block.bytes[5] = 7
+  let moved: ArrayBuffer | undefined = await escape(block)
+  block.resize(500 * MiB)
+  t.true(block.residentBytes() < 8 * MiB, `${block.residentBytes()} bytes`)
+  t.deepEqual([block.bytes[5], new Uint8Array(moved)[5]], [7, 7])
+  block.free()
+  moved = undefined
+  await collectUntil(() => stats().liveBlocks === before.liveBlocks)
+})
+
 linuxTest('a block is lazy in the debug mode too, also as it is freed', async (t) => {
   const program = `
     const { malloc } = require('cmalloc')

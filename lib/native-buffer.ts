@@ -290,6 +290,8 @@ export class NativeBuffer implements Disposable {
     // A copy of a block whose ArrayBuffer was transferred away is a new block.
     if (DEBUG) noteOrigin(this, cell.slot)
     if (length > old) fillSlot(cell.slot, pattern, old, length)
+    // It may be a secret.
+    if (pattern !== checked) typedArray.fill(pattern as Uint8Array, 0, 0, typedArray.byteLengthOf(pattern))
     return this
   }
 

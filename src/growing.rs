@@ -1,5 +1,7 @@
 //! [`Growing`]: a block that becomes resident step by step.
 
+use zeroize::Zeroizing;
+
 use crate::block::{Attributes, Block, Init};
 use crate::error::OutOfMemory;
 use crate::fill::fill;
@@ -27,8 +29,8 @@ use crate::{os, pool};
 pub struct Growing {
     block: Block,
     init: Init,
-    /// What the block is filled with; nothing if it is empty.
-    pattern: Vec<u8>,
+    /// What the block is filled with; nothing if it is empty. It may be a secret, and is wiped.
+    pattern: Zeroizing<Vec<u8>>,
     resident: usize,
 }
 
@@ -39,7 +41,7 @@ impl Growing {
     ///
     /// [`OutOfMemory`] as for [`Block::malloc`].
     pub fn malloc(len: usize) -> Result<Self, OutOfMemory> {
-        Self::new(len, Init::Uninit, Vec::new(), Attributes::PLAIN)
+        Self::new(len, Init::Uninit, Zeroizing::default(), Attributes::PLAIN)
     }
 
     /// Allocates `len` bytes with `calloc`, all of them zero. None of them is touched, unless C clears them.
@@ -48,7 +50,7 @@ impl Growing {
     ///
     /// [`OutOfMemory`] as for [`Block::malloc`].
     pub fn zeroed(len: usize) -> Result<Self, OutOfMemory> {
-        Self::new(len, Init::Zero, Vec::new(), Attributes::PLAIN)
+        Self::new(len, Init::Zero, Zeroizing::default(), Attributes::PLAIN)
     }
 
     /// Allocates `len` bytes with `malloc`, over which `pattern` is to be repeated; the last repetition is cut, and an
@@ -63,16 +65,21 @@ impl Growing {
     }
 
     /// What a block of `len` bytes is to be touched with, and what is to be repeated over it then.
-    pub(crate) fn split(pattern: &[u8], len: usize) -> (Init, Vec<u8>) {
+    pub(crate) fn split(pattern: &[u8], len: usize) -> (Init, Zeroizing<Vec<u8>>) {
         match pattern {
-            [0] => (Init::Zero, Vec::new()),
-            [byte] => (Init::Byte(*byte), Vec::new()),
-            _ => (Init::Uninit, pattern[..pattern.len().min(len)].to_vec()),
+            [0] => (Init::Zero, Zeroizing::default()),
+            [byte] => (Init::Byte(*byte), Zeroizing::default()),
+            _ => (Init::Uninit, Zeroizing::new(pattern[..pattern.len().min(len)].to_vec())),
         }
     }
 
     /// The block must not be lazy.
-    pub(crate) fn new(len: usize, init: Init, pattern: Vec<u8>, attributes: Attributes) -> Result<Self, OutOfMemory> {
+    pub(crate) fn new(
+        len: usize,
+        init: Init,
+        pattern: Zeroizing<Vec<u8>>,
+        attributes: Attributes,
+    ) -> Result<Self, OutOfMemory> {
         debug_assert!(!attributes.is_lazy());
         let block = pool::or_give_up(|| Block::obtain(len, init, attributes))?;
         Ok(Self { block, init, pattern, resident: 0 })
@@ -126,14 +133,13 @@ impl Growing {
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`] as for [`step`](Self::step), and [`OutOfMemory::Lock`] for a secure block that cannot be locked; the
-    /// memory is then given back.
+    /// [`OutOfMemory`] as for [`step`](Self::step); the memory is then given back.
     pub fn finish(mut self) -> Result<Block, OutOfMemory> {
         if self.resident < self.block.len() {
             self.step(usize::MAX)?;
         }
         // What was filled is not painted over in the debug mode.
-        self.block.complete(if self.pattern.is_empty() { self.init } else { Init::Zero })?;
+        self.block.complete(if self.pattern.is_empty() { self.init } else { Init::Zero });
         Ok(self.block)
     }
 }

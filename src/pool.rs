@@ -314,7 +314,9 @@ impl std::fmt::Debug for Pool {
 pub(crate) fn or_give_up<T>(mut operation: impl FnMut() -> Result<T, OutOfMemory>) -> Result<T, OutOfMemory> {
     #[cold]
     fn again<T>(refusal: OutOfMemory, mut operation: impl FnMut() -> Result<T, OutOfMemory>) -> Result<T, OutOfMemory> {
-        if give_up() { operation() } else { Err(refusal) }
+        // What pools retain is not locked.
+        let could_help = !matches!(refusal, OutOfMemory::Lock { .. });
+        if could_help && give_up() { operation() } else { Err(refusal) }
     }
     operation().or_else(|refusal| again(refusal, operation))
 }

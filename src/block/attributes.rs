@@ -1,6 +1,6 @@
 //! [`Attributes`]: what is special about a block, for as long as it lives.
 
-use super::Alignment;
+use super::{Alignment, Init};
 use crate::{budget, os};
 
 /// Whether a block is aligned, lazy or secure: one byte, which every block carries.
@@ -66,6 +66,11 @@ impl Attributes {
         } else {
             room
         }
+    }
+
+    /// What a block holds into which another one of these attributes is to be copied. Of what is lazy zeros are not copied.
+    pub(crate) const fn init_of_copy(self) -> Init {
+        if self.is_lazy() { Init::Zero } else { Init::Uninit }
     }
 
     /// Enters `len` bytes into the books, or refuses them. What is lazy takes no memory yet: only the set limit counts.

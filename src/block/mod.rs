@@ -153,7 +153,7 @@ impl Block {
             // SAFETY: likewise.
             unsafe { lazy::zero(block.start, len) };
         }
-        block.complete(init)?;
+        block.complete(init);
         Ok(block)
     }
 
@@ -178,22 +178,17 @@ impl Block {
         let block = Self { start, len, attributes };
         if attributes.is_secure() {
             // SAFETY: the block was just made. Before anybody writes a secret into it.
-            unsafe { secure::hide(start, len)? };
+            unsafe {
+                secure::hide(start, len)?;
+                secure::lock(start, len)?;
+            }
         }
         Ok(block)
     }
 
-    /// What is to be done as soon as the block is resident.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfMemory::Lock`] if it is secure, and cannot be locked.
+    /// What is to be done in the debug mode as soon as the block is resident.
     #[inline]
-    pub(crate) fn complete(&self, init: Init) -> Result<(), OutOfMemory> {
-        if self.attributes.is_secure() {
-            // SAFETY: the block's pages are its own, and nobody else knows of them.
-            unsafe { secure::lock(self.start, self.len)? };
-        }
+    pub(crate) fn complete(&self, init: Init) {
         let redzone = debug::redzone();
         if redzone > 0 {
             let is_lazy = self.attributes.is_lazy();
@@ -205,7 +200,6 @@ impl Block {
                 debug::admit(self.start, self.len, redzone, is_lazy);
             }
         }
-        Ok(())
     }
 
     /// What is special about the block.

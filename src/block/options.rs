@@ -1,5 +1,7 @@
 //! [`BlockOptions`]: how a block is to be made, and to be kept.
 
+use zeroize::Zeroizing;
+
 use super::attributes::Attributes;
 use super::{Alignment, Block, Init};
 use crate::error::OutOfMemory;
@@ -109,9 +111,9 @@ impl BlockOptions {
     ///
     /// # Errors
     ///
-    /// As for [`malloc`](Self::malloc); whether it can be locked is known at the end.
+    /// As for [`malloc`](Self::malloc).
     pub fn growing(&self, len: usize) -> Result<Growing, OutOfMemory> {
-        Growing::new(len, self.init, Vec::new(), self.attributes().lazy(false))
+        Growing::new(len, self.init, Zeroizing::default(), self.attributes().lazy(false))
     }
 
     /// Those that do not contradict each other, nor what the block is to hold.

@@ -3,7 +3,7 @@
 use std::mem;
 use std::ptr::NonNull;
 
-use super::{Attributes, Block, Init, lazy, secure};
+use super::{Attributes, Block, lazy, secure};
 use crate::error::OutOfMemory;
 use crate::touch::{Contents, touch};
 use crate::{budget, debug, os, placement, pool};
@@ -91,20 +91,29 @@ impl Block {
                 return Ok(());
             }
         }
-        let kept = old.min(len);
-        // What is lazy is copied as far as it is not zero.
-        let init = if self.attributes.is_lazy() { Init::Zero } else { Init::Uninit };
-        let mut copy = Self::allocate_at_once(len, init, self.attributes)?;
-        // SAFETY: both blocks have `kept` bytes, and are two; the new one holds zeros if it is lazy.
-        unsafe {
-            if self.attributes.is_lazy() {
-                lazy::copy_to_zeros(self.start, copy.start, kept);
-            } else {
-                copy.start.copy_from_nonoverlapping(self.start, kept);
-            }
-        }
+        let mut copy = Self::allocate_at_once(len, self.attributes.init_of_copy(), self.attributes)?;
+        // SAFETY: the new block is another one, made as the old one, which has `old` bytes.
+        unsafe { copy.take_contents(self.start, old) };
         mem::swap(self, &mut copy);
         Ok(())
+    }
+
+    /// Copies the contents of another block of `len` bytes, as far as there is room: of a lazy one what is not zero.
+    ///
+    /// # Safety
+    ///
+    /// `from` must have `len` bytes, of another block than this one, which was just made as
+    /// [`init_of_copy`](Attributes::init_of_copy) says. Nobody else may access it.
+    pub(crate) unsafe fn take_contents(&mut self, from: NonNull<u8>, len: usize) {
+        let kept = len.min(self.len);
+        // SAFETY: both blocks have `kept` bytes, and are two; this one holds zeros if it is lazy.
+        unsafe {
+            if self.attributes.is_lazy() {
+                lazy::copy_to_zeros(from, self.start, kept);
+            } else {
+                self.start.copy_from_nonoverlapping(from, kept);
+            }
+        }
     }
 
     fn can_shrink_in_place(&self) -> bool {

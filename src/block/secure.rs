@@ -6,11 +6,13 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use std::slice;
 
 use zeroize::Zeroize;
 
 use crate::error::OutOfMemory;
 use crate::os;
+use crate::residency::{Run, for_each_run};
 
 /// Leaves a new block out of core dumps.
 ///
@@ -22,7 +24,7 @@ pub(super) unsafe fn hide(start: NonNull<u8>, len: usize) -> Result<(), OutOfMem
     unsafe { os::hide_from_dumps(start.as_ptr(), whole_pages(len)) }.map_err(|error| refused(len, &error))
 }
 
-/// Locks a block's pages in memory.
+/// Locks a new block's pages in memory, each from the moment in which it comes.
 ///
 /// # Safety
 ///
@@ -47,14 +49,27 @@ pub(super) unsafe fn expose(start: NonNull<u8>, kept: usize, len: usize) {
     }
 }
 
-/// Zeroes bytes of a block, also if nobody looks at them any more before they are freed.
+/// Zeroes bytes of a block, also if nobody looks at them any more before they are freed. Pages that never came are left
+/// alone, as in a block that was refused half-way: what was written to is locked, and so resident.
 ///
 /// # Safety
 ///
 /// `start` must be the first of `len` bytes of a secure block, and nobody else may access these.
 pub(super) unsafe fn wipe(start: NonNull<u8>, len: usize) {
-    // SAFETY: passed on from the caller; such bytes may be uninitialised.
-    unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast::<MaybeUninit<u8>>(), len) }.zeroize();
+    let zeroize = |start: *mut u8, len: usize| {
+        // SAFETY: these are some of the caller's bytes; they may be uninitialised.
+        unsafe { slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>(), len) }.zeroize();
+    };
+    let wipe_resident = |run: Run| {
+        if run.resident {
+            let (from, len) = run.within(start.as_ptr(), len);
+            zeroize(from, len);
+        }
+    };
+    // SAFETY: passed on from the caller.
+    if unsafe { for_each_run(start.as_ptr(), len, wipe_resident) }.is_err() {
+        zeroize(start.as_ptr(), len);
+    }
 }
 
 fn whole_pages(len: usize) -> usize {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use napi::Task;
 use napi::bindgen_prelude::{AsyncTask, Env};
 use napi_derive::napi;
+use zeroize::Zeroizing;
 
 use super::ending::EndsAlong;
 use super::environment::Environment;
@@ -54,9 +55,9 @@ impl GrowingBlock {
             let environment = Environment::of(env.raw())?;
             let len = length_of(byte_length)?;
             let pattern = match (fill, &pattern) {
-                (Some(byte), _) => vec![byte_of(byte)?],
+                (Some(byte), _) => Zeroizing::new(vec![byte_of(byte)?]),
                 (None, Some(pattern)) => pattern.copy(len)?,
-                (None, None) => Vec::new(),
+                (None, None) => Zeroizing::default(),
             };
             let attributes = options_of(Init::Uninit, align, false, secure == Some(true))?.attributes();
             let growing = environment.with_last_chance(env.raw(), || {

@@ -4,7 +4,6 @@
 //! have none pay for the byte alone. Both are set as the block comes, and taken away whenever it leaves its entry.
 
 use std::ops::Deref;
-use std::ptr;
 use std::sync::Arc;
 
 use napi::sys;
@@ -125,29 +124,40 @@ impl Environment {
         Some(Homed::new(block, self.unsettle(place)))
     }
 
-    /// Resizes a block of a pool that scrubs. C's `realloc` would leave bytes behind that nobody has zeroed, so that
-    /// they are copied into another block of the pool.
-    pub(super) fn resize_scrubbed(
+    /// Resizes a secure block, or one of a pool that scrubs. C's `realloc` would leave bytes behind that nobody has zeroed,
+    /// so that they are copied into another block, of the pool if there is one.
+    pub(super) fn resize_by_copy(
         &self,
         env: sys::napi_env,
         place: Place<'_>,
         len: usize,
-        home: &Arc<Pool>,
+        home: Option<Arc<Pool>>,
     ) -> Outcome<()> {
         // Before the ArrayBuffer is detached: a refusal must leave it as it is.
-        let block = self.with_last_chance(env, || home.allocate(len, Init::Uninit.into()))?;
-        let block = Homed::new(block, Some(Arc::clone(home)));
+        let block = self.with_last_chance(env, || match &home {
+            Some(home) => home.allocate(len, Init::Uninit.into()),
+            None => Block::allocate(len, Init::Uninit.into(), place.attributes()),
+        })?;
+        let block = Homed::new(block, home);
         let recovered = self.recover(env, place)?;
         self.replace(env, place, block, recovered)
     }
 
     /// Puts a copy of an entry's block, as far as it has room for that, in the place of it. `recovered` says that nobody
     /// else can reach the old bytes.
-    pub(super) fn replace(&self, env: sys::napi_env, place: Place<'_>, block: Homed, recovered: bool) -> Outcome<()> {
+    pub(super) fn replace(
+        &self,
+        env: sys::napi_env,
+        place: Place<'_>,
+        mut block: Homed,
+        recovered: bool,
+    ) -> Outcome<()> {
         let (start, old) = place.parts().ok_or_else(Failure::freed)?;
-        // SAFETY: the old block lives as long as the entry has it, which it does until it is taken or abandoned below;
-        // both have at least the smaller length, and are different blocks.
-        unsafe { ptr::copy_nonoverlapping(start.as_ptr(), block.as_ptr(), block.len().min(old)) };
+        if let Some(block) = &mut block.block {
+            // SAFETY: the old block lives as long as the entry has it, which it does until it is taken or abandoned below.
+            // The new one is another, made by who calls for this.
+            unsafe { block.take_contents(start, old) };
+        }
         if recovered {
             drop(self.take(place));
             self.report(env, -signed(old));

@@ -159,15 +159,16 @@ impl Environment {
         let (_, old) = place.parts().ok_or_else(Failure::freed)?;
         must_be_intact(place, "by resize()")?;
         let home = self.home_of(place);
-        if let Some(home) = home.as_ref().filter(|home| home.scrubs() && len != old) {
-            return self.resize_scrubbed(env, place, len, home);
+        let leaves_bytes = place.attributes().is_secure() || home.as_ref().is_some_and(|home| home.scrubs());
+        if leaves_bytes && len != old {
+            return self.resize_by_copy(env, place, len, home);
         }
         // Before the ArrayBuffer is detached: a refusal must leave it as it is.
         self.check_resize(env, place, len)?;
         if !self.recover(env, place)? {
             let block = self.with_last_chance(env, || match &home {
                 Some(home) => home.malloc(len),
-                None => Block::allocate(len, block::Init::Uninit, place.attributes()),
+                None => Block::allocate(len, place.attributes().init_of_copy(), place.attributes()),
             })?;
             return self.replace(env, place, Homed::new(block, home), false);
         }

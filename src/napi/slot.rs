@@ -7,6 +7,7 @@ use std::rc::Rc;
 use napi::bindgen_prelude::{BigInt, Env, FromNapiValue, JsValue, ObjectFinalize, This, Unknown};
 use napi::sys;
 use napi_derive::napi;
+use zeroize::Zeroizing;
 
 use super::environment::Environment;
 use super::failure::{Failure, Outcome, check};
@@ -340,13 +341,13 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// A copy of the first `limit` bytes, or of all of them.
-    pub(super) fn copy(&self, limit: usize) -> Outcome<Vec<u8>> {
+    /// A copy of the first `limit` bytes, or of all of them. It is wiped, as it may be a secret.
+    pub(super) fn copy(&self, limit: usize) -> Outcome<Zeroizing<Vec<u8>>> {
         if self.len == 0 {
             return Err(Failure::empty_pattern());
         }
         // SAFETY: JavaScript keeps the view alive during the call, and nobody writes to it meanwhile.
-        Ok(unsafe { std::slice::from_raw_parts(self.start, self.len.min(limit)) }.to_vec())
+        Ok(Zeroizing::new(unsafe { std::slice::from_raw_parts(self.start, self.len.min(limit)) }.to_vec()))
     }
 }
 

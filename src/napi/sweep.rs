@@ -146,7 +146,8 @@ impl Environment {
         mut refusal: OutOfMemory,
         mut operation: impl FnMut() -> Result<T, OutOfMemory>,
     ) -> Outcome<T> {
-        if pool::give_up() {
+        // What pools retain is not locked.
+        if !matches!(refusal, OutOfMemory::Lock { .. }) && pool::give_up() {
             match operation() {
                 Ok(value) => return Ok(value),
                 Err(again) => refusal = again,

@@ -31,23 +31,38 @@ pub(crate) unsafe fn show_in_dumps(start: *mut u8, len: usize) {
     unsafe { libc::madvise(start.cast(), len, SHOW) };
 }
 
-/// Makes whole pages resident, and keeps them so.
+/// Keeps whole pages resident, from the moment on in which each comes. Where the system cannot wait for that, they come at
+/// once.
 ///
 /// # Safety
 ///
 /// As for [`hide_from_dumps`].
 pub(crate) unsafe fn lock(start: *mut u8, len: usize) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        /// Since Linux 4.4; the C library has a name for the call since later than those that are supported.
+        const MLOCK_ONFAULT: libc::c_uint = 1;
+        // SAFETY: locking changes no contents.
+        if unsafe { libc::syscall(libc::SYS_mlock2, start, len, MLOCK_ONFAULT) } == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if !matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) {
+            return Err(error);
+        }
+    }
     // SAFETY: locking changes no contents.
     done(unsafe { libc::mlock(start.cast(), len) })
 }
 
-/// Undoes [`lock`].
+/// Undoes [`lock`], and what `mlockall` did to these pages: locks are not counted.
 ///
 /// # Safety
 ///
 /// As there.
 pub(crate) unsafe fn unlock(start: *mut u8, len: usize) {
-    // SAFETY: unlocking changes no contents. What the system does not unlock is unlocked as it is unmapped.
+    // SAFETY: unlocking changes no contents. Pages that cannot be unlocked, as the process has all the mappings that
+    // it may have, stay locked until they are unmapped.
     unsafe { libc::munlock(start.cast(), len) };
 }
 

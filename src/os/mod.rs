@@ -136,7 +136,7 @@ pub(crate) unsafe fn hide_from_dumps(start: *mut u8, len: usize) -> io::Result<(
     unsafe { platform::hide_from_dumps(start, len) }
 }
 
-/// Makes whole pages resident, and keeps them so.
+/// Keeps whole pages resident, from the moment on in which each comes.
 ///
 /// # Safety
 ///
