@@ -109,10 +109,13 @@ export const init: fc.Arbitrary<Recipe> = fc.oneof(
   { weight: 1, arbitrary: strange },
 )
 
+/** As in the model: what an alignment skips costs AddressSanitizer memory. */
+const LARGEST_ALIGNMENT = process.env['ASAN_OPTIONS'] === undefined ? 2 ** 32 : 2 ** 16
+
 /** What an alignment can be, mostly one. */
 export const alignment: fc.Arbitrary<Recipe> = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Recipe>({ is: 'undefined' }) },
-  { weight: 6, arbitrary: fc.constantFrom(1, 8, 16, 64, 4096, 65_536, 2 ** 21, 2 ** 32).map(number) },
+  { weight: 6, arbitrary: fc.constantFrom(1, 8, 16, 64, 4096, LARGEST_ALIGNMENT).map(number) },
   { weight: 1, arbitrary: fc.constantFrom(3, 24, 2 ** 31 + 1, 2 ** 33).map(number) },
   { weight: 1, arbitrary: noNumbers },
   { weight: 1, arbitrary: strange },
