@@ -1,11 +1,11 @@
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { consume, handOver, malloc, mallocAsync, NativeBuffer, stats, takeOver } from 'cmalloc'
 import * as libc from './support/libc.js'
 import { lockLimit } from './support/lock-limit.js'
-import { collectUntil, escape, live, MiB } from './support/memory.js'
+import { collectUntil, escape, linuxTest, live, MiB } from './support/memory.js'
 import { ROOT, runSource } from './support/run.js'
 
 const SECURE = { secure: true }
@@ -53,10 +53,6 @@ function left(start: bigint, length: number, byte: number): number {
   }
 }
 
-function secureTest(title: string, run: (t: ExecutionContext) => Promise<void> | void): void {
-  if (process.platform === 'linux') test.serial(title, run)
-}
-
 let before = live()
 test.serial.beforeEach(async () => {
   await collectUntil(() => stats().liveBlocks === 0)
@@ -72,7 +68,7 @@ if (process.platform !== 'linux' && process.platform !== 'freebsd') {
   })
 }
 
-secureTest('a secure block is locked and hidden as long as it lives, and has pages of its own', (t) => {
+linuxTest('a secure block is locked and hidden as long as it lives, and has pages of its own', (t) => {
   for (const size of [1, 32, 4096, 4097, 100_000, 3 * MiB]) {
     const block = malloc(size, 1, 'k', SECURE)
     const neighbour = malloc(32, 1, 'k', SECURE)
@@ -93,7 +89,7 @@ secureTest('a secure block is locked and hidden as long as it lives, and has pag
   }
 })
 
-secureTest('the freed pages read back as zeros', (t) => {
+linuxTest('the freed pages read back as zeros', (t) => {
   let seen = 0
   for (const size of [32, 5000, 5000, 100_000, 100_000]) {
     // Behind each of them something stays, so that the heap is not cut off.
@@ -112,7 +108,7 @@ secureTest('the freed pages read back as zeros', (t) => {
   t.true(seen > 1000, `${seen} bytes`)
 })
 
-secureTest('however it ends, nothing is left of it', async (t) => {
+linuxTest('however it ends, nothing is left of it', async (t) => {
   const size = 5000
   const isWiped = async (make: () => bigint, end?: () => Promise<void>): Promise<void> => {
     const keep = malloc(size, 1, 1)
@@ -156,7 +152,7 @@ secureTest('however it ends, nothing is left of it', async (t) => {
   )
 })
 
-secureTest('a resize keeps it secure, and leaves nothing behind', (t) => {
+linuxTest('a resize keeps it secure, and leaves nothing behind', (t) => {
   using block = malloc(5000, 1, 0xa7, SECURE)
   let kept = 5000
   for (const size of [5001, 100_000, 3 * MiB, 4096, 10]) {
@@ -170,7 +166,7 @@ secureTest('a resize keeps it secure, and leaves nothing behind', (t) => {
   }
 })
 
-secureTest('it can be aligned, and made in steps', async (t) => {
+linuxTest('it can be aligned, and made in steps', async (t) => {
   using block = malloc(5000, 1, 'x', { secure: true, align: 65_536 })
   t.is(block.address % 65_536n, 0n)
   t.true(isProtected(block))
@@ -180,7 +176,7 @@ secureTest('it can be aligned, and made in steps', async (t) => {
   t.is(Buffer.from(large.bytes.subarray(0, 14)).toString(), 'patternpattern')
 })
 
-secureTest('one that is refused or given up half-way takes no more memory than it had', async (t) => {
+linuxTest('one that is refused or given up half-way takes no more memory than it had', async (t) => {
   const program = `
     const assert = require('node:assert')
     const { malloc, mallocAsync, stats } = require('cmalloc')
@@ -197,7 +193,7 @@ secureTest('one that is refused or given up half-way takes no more memory than i
   t.deepEqual([stdout, stderr], ['done\n', ''])
 })
 
-secureTest('a pattern that is repeated in steps is kept nowhere else', async (t) => {
+linuxTest('a pattern that is repeated in steps is kept nowhere else', async (t) => {
   const program = `
     const { openSync, readFileSync, readSync } = require('node:fs')
     const { mallocAsync } = require('cmalloc')
@@ -225,7 +221,7 @@ secureTest('a pattern that is repeated in steps is kept nowhere else', async (t)
   t.deepEqual([stdout, stderr], ['0\n', ''])
 })
 
-secureTest('it is not released, as nobody would wipe it; but a copy is', (t) => {
+linuxTest('it is not released, as nobody would wipe it; but a copy is', (t) => {
   using block = malloc(100, 1, 'x', SECURE)
   const view = block.bytes
   t.throws(() => block.release(), { code: 'ERR_CMALLOC_SECURE', message: /slice\(\)\.release\(\)/ })
@@ -235,7 +231,7 @@ secureTest('it is not released, as nobody would wipe it; but a copy is', (t) => 
   libc.free(address)
 })
 
-secureTest('at the lock limit there is an error, which names the limit; and room again after a free', async (t) => {
+linuxTest('at the lock limit there is an error, which names the limit; and room again after a free', async (t) => {
   const program = `
     const assert = require('node:assert')
     const { openSync, readSync } = require('node:fs')
@@ -273,7 +269,7 @@ secureTest('at the lock limit there is an error, which names the limit; and room
   t.regex(stderr, /CMALLOC_CONSUME_REALLOC_FAILED/)
 })
 
-secureTest('it is absent from a core dump', async (t) => {
+linuxTest('it is absent from a core dump', async (t) => {
   // Each secret is made of two halves, so that the text of the program does not hold it.
   const program = (options: string, directory: string): string => `
     process.chdir(${JSON.stringify(directory)})

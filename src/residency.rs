@@ -80,14 +80,32 @@ pub(crate) unsafe fn for_each_run(start: *mut u8, len: usize, mut visit: impl Fn
 pub(crate) unsafe fn resident_bytes(start: *mut u8, len: usize) -> io::Result<usize> {
     let mut resident = 0;
     // SAFETY: passed on from the caller.
-    unsafe {
-        for_each_run(start, len, |run| {
-            if run.resident {
-                resident += run.within(start, len).1;
-            }
-        })?;
-    }
+    unsafe { for_each_resident(start, len, |_, len| resident += len)? };
     Ok(resident)
+}
+
+/// Calls `visit` with each part of the bytes that lies in resident pages, its start and its length, in their order.
+///
+/// # Errors
+///
+/// As for [`for_each_run`].
+///
+/// # Safety
+///
+/// As for [`for_each_run`].
+pub(crate) unsafe fn for_each_resident(
+    start: *mut u8,
+    len: usize,
+    mut visit: impl FnMut(*mut u8, usize),
+) -> io::Result<()> {
+    let visit_resident = |run: Run| {
+        if run.resident {
+            let (from, len) = run.within(start, len);
+            visit(from, len);
+        }
+    };
+    // SAFETY: passed on from the caller.
+    unsafe { for_each_run(start, len, visit_resident) }
 }
 
 #[cfg(all(test, target_os = "linux", not(miri)))]

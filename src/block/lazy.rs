@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use crate::os;
-use crate::residency::{Run, for_each_run};
+use crate::residency::for_each_resident;
 
 /// Gives the pages that lie wholly in these bytes back to the system. Returns whether that was so: then they hold
 /// zeros; but see [`zero`].
@@ -27,17 +27,14 @@ pub(super) unsafe fn discard(start: NonNull<u8>, len: usize) -> bool {
 ///
 /// As for [`discard`].
 pub(super) unsafe fn zero(start: NonNull<u8>, len: usize) {
-    let zero_resident = |run: Run| {
-        if run.resident {
-            let (from, len) = run.within(start.as_ptr(), len);
-            // SAFETY: these are some of the caller's bytes.
-            unsafe { from.write_bytes(0, len) };
-        }
+    let zero = |from: *mut u8, len: usize| {
+        // SAFETY: these are some of the caller's bytes.
+        unsafe { from.write_bytes(0, len) };
     };
     let end = os::page_size().min(len);
     // SAFETY: passed on from the caller; both ends lie in the bytes.
     unsafe {
-        if !discard(start, len) || for_each_run(start.as_ptr(), len, zero_resident).is_err() {
+        if !discard(start, len) || for_each_resident(start.as_ptr(), len, zero).is_err() {
             start.write_bytes(0, len);
         }
         // The pages there are not the caller's alone: they were not given back, and could be swapped.

@@ -12,7 +12,7 @@ use zeroize::Zeroize;
 
 use crate::error::OutOfMemory;
 use crate::os;
-use crate::residency::{Run, for_each_run};
+use crate::residency::for_each_resident;
 
 /// Leaves a new block out of core dumps.
 ///
@@ -60,14 +60,8 @@ pub(super) unsafe fn wipe(start: NonNull<u8>, len: usize) {
         // SAFETY: these are some of the caller's bytes; they may be uninitialised.
         unsafe { slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>(), len) }.zeroize();
     };
-    let wipe_resident = |run: Run| {
-        if run.resident {
-            let (from, len) = run.within(start.as_ptr(), len);
-            zeroize(from, len);
-        }
-    };
     // SAFETY: passed on from the caller.
-    if unsafe { for_each_run(start.as_ptr(), len, wipe_resident) }.is_err() {
+    if unsafe { for_each_resident(start.as_ptr(), len, zeroize) }.is_err() {
         zeroize(start.as_ptr(), len);
     }
 }
