@@ -4,21 +4,12 @@ import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { consume, malloc, NativeBuffer, setMemoryLimit, stats, type AddressRef, type ErrorCode } from 'cmalloc'
 import * as libc from './support/libc.js'
-import { collectUntil, escape, linuxTest, live, MiB } from './support/memory.js'
+import { collectUntil, escape, everythingIsGivenBack, linuxTest, MiB } from './support/memory.js'
 import { ROOT, runFixture } from './support/run.js'
 
 const TYPESCRIPT = { flags: ['--import=tsx', '--expose-gc'] }
 
-// Every test gives back what it took: serial, so that the numbers are its own.
-let before = live()
-test.serial.beforeEach(async () => {
-  // What a failed test left behind must not change the counts of the next one as it is collected.
-  await collectUntil(() => stats().liveBlocks === 0)
-  before = live()
-})
-test.serial.afterEach('everything is given back', (t) => {
-  t.deepEqual(live(), before)
-})
+const before = everythingIsGivenBack()
 
 /** A block of the C library with the bytes 0, 1, 2, … in it. */
 function foreign(size: number): bigint {

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { consume, malloc, NativeBuffer, setMemoryLimit, stats, type ThreadStats } from 'cmalloc'
 import { createGroup, whyNoGroups, type MemoryGroup } from './support/cgroup.js'
 import * as libc from './support/libc.js'
-import { collectUntil, linuxTest, live, MiB } from './support/memory.js'
+import { everythingIsGivenBack, linuxTest, MiB, noLimitIsLeftBehind } from './support/memory.js'
 import { ROOT, runFixture } from './support/run.js'
 
 const LIMIT = 300_000_000
@@ -19,18 +19,8 @@ interface Refusal {
   message: string
 }
 
-let before = live()
-test.serial.beforeEach(async () => {
-  // What a failed test left behind must not change the counts of the next one as it is collected.
-  await collectUntil(() => stats().liveBlocks === 0)
-  before = live()
-})
-test.serial.afterEach('everything is given back', (t) => {
-  t.deepEqual(live(), before)
-})
-test.serial.afterEach.always('no limit is left behind', () => {
-  setMemoryLimit(null)
-})
+everythingIsGivenBack()
+noLimitIsLeftBehind()
 
 // The set limit
 

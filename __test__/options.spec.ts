@@ -4,7 +4,15 @@ import { consume, handOver, malloc, mallocAsync, NativeBuffer, setMemoryLimit, s
 import * as libc from './support/libc.js'
 import { readDocument, table } from './support/readme.js'
 import { runSource } from './support/run.js'
-import { collectUntil, escape, linuxTest, live, memAvailable, MiB } from './support/memory.js'
+import {
+  collectUntil,
+  escape,
+  everythingIsGivenBack,
+  linuxTest,
+  memAvailable,
+  MiB,
+  noLimitIsLeftBehind,
+} from './support/memory.js'
 
 const GiB = 2 ** 30
 const IS_WINDOWS = process.platform === 'win32'
@@ -12,17 +20,8 @@ const IS_WINDOWS = process.platform === 'win32'
 /** Those that every system can serve. */
 const ALIGNMENTS = IS_WINDOWS ? [1, 2, 8, 16] : [1, 2, 8, 16, 32, 64, 512, 4096, 65_536, 2 * MiB, GiB, 4 * GiB]
 
-let before = live()
-test.serial.beforeEach(async () => {
-  await collectUntil(() => stats().liveBlocks === 0)
-  before = live()
-})
-test.serial.afterEach('everything is given back', (t) => {
-  t.deepEqual(live(), before)
-})
-test.serial.afterEach.always('no limit is left behind', () => {
-  setMemoryLimit(null)
-})
+const before = everythingIsGivenBack()
+noLimitIsLeftBehind()
 
 const isAligned = (block: NativeBuffer, align: number): boolean => block.address % BigInt(align) === 0n
 

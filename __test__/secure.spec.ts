@@ -5,7 +5,7 @@ import test from 'ava'
 import { consume, handOver, malloc, mallocAsync, NativeBuffer, stats, takeOver } from 'cmalloc'
 import * as libc from './support/libc.js'
 import { lockLimit } from './support/lock-limit.js'
-import { collectUntil, escape, linuxTest, live, MiB } from './support/memory.js'
+import { collectUntil, escape, everythingIsGivenBack, linuxTest, MiB } from './support/memory.js'
 import { ROOT, runSource } from './support/run.js'
 
 const SECURE = { secure: true }
@@ -53,14 +53,7 @@ function left(start: bigint, length: number, byte: number): number {
   }
 }
 
-let before = live()
-test.serial.beforeEach(async () => {
-  await collectUntil(() => stats().liveBlocks === 0)
-  before = live()
-})
-test.serial.afterEach('everything is given back', (t) => {
-  t.deepEqual(live(), before)
-})
+const before = everythingIsGivenBack()
 
 if (process.platform !== 'linux' && process.platform !== 'freebsd') {
   test('where nothing can be locked and hidden, a secure block is refused', (t) => {

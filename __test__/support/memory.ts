@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { stats } from 'cmalloc'
+import { setMemoryLimit, stats } from 'cmalloc'
 
 export const MiB = 2 ** 20
 
@@ -27,6 +27,30 @@ export async function collectUntil(done: () => boolean): Promise<void> {
     // oxlint-disable-next-line no-await-in-loop -- each round needs its own turn of the event loop
     await turn()
   }
+}
+
+/**
+ * Each test of the file that calls this must give back what it took; they must be serial, so that the numbers are their
+ * own. Returns what was alive before the test that runs.
+ */
+export function everythingIsGivenBack(): Readonly<ReturnType<typeof live>> {
+  const before = live()
+  test.serial.beforeEach(async () => {
+    // What a failed test left behind must not change the counts of the next one as it is collected.
+    await collectUntil(() => stats().liveBlocks === 0)
+    Object.assign(before, live())
+  })
+  test.serial.afterEach('everything is given back', (t) => {
+    t.deepEqual(live(), before)
+  })
+  return before
+}
+
+/** Lifts the limit of the process after each test of the file that calls this. */
+export function noLimitIsLeftBehind(): void {
+  test.serial.afterEach.always('no limit is left behind', () => {
+    setMemoryLimit(null)
+  })
 }
 
 /** Moves what is under an ArrayBuffer to another ArrayBuffer, which cmalloc was not told about. */
