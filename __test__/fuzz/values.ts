@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { Thrown } from './outcome.js'
 import { collect } from '../random/collect.js'
+import { LARGEST_ALIGNMENT } from '../random/largest-alignment.js'
 import { streamOf, transfer } from '../random/moves.js'
 import { resync, REGISTERS, type World } from './world.js'
 
@@ -108,9 +109,6 @@ export const init: fc.Arbitrary<Recipe> = fc.oneof(
   { weight: 2, arbitrary: bytesOf },
   { weight: 1, arbitrary: strange },
 )
-
-/** As in the model: what an alignment skips costs AddressSanitizer memory. */
-const LARGEST_ALIGNMENT = process.env['ASAN_OPTIONS'] === undefined ? 2 ** 32 : 2 ** 16
 
 /** What an alignment can be, mostly one. */
 export const alignment: fc.Arbitrary<Recipe> = fc.oneof(

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import type { Init, MallocOptions } from 'cmalloc'
+import { LARGEST_ALIGNMENT } from '../random/largest-alignment.js'
 
 /** Mostly small, at times pages, rarely more than C's malloc keeps in its heap. */
 export const length: fc.Arbitrary<number> = fc.oneof(
@@ -27,9 +28,6 @@ export const init: fc.Arbitrary<Init> = fc.oneof<fc.Arbitrary<Init>[]>(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }).filter((text) => text !== 'zero'),
   fc.uint8Array({ minLength: 1, maxLength: 40 }),
 )
-
-/** AddressSanitizer marks all that an alignment skips, in memory of its own: of 4 GiB that is 512 MiB for each block. */
-const LARGEST_ALIGNMENT = process.env['ASAN_OPTIONS'] === undefined ? 2 ** 32 : 2 ** 16
 
 /** What is special about a block: mostly nothing. */
 export const options: fc.Arbitrary<MallocOptions> = fc.oneof(
