@@ -164,6 +164,8 @@ function attack(copy: string, mutant: Mutant): Failures {
     if (failures.length > 0 || isTool(mutant.suite)) return failures
     build(copy)
     return runSuite(copy, [])
+  } catch (error) {
+    throw new Error(`${mutant.name}: no result`, { cause: error })
   } finally {
     mustSucceed(copy, 'git', 'apply', '--whitespace=nowarn', '--reverse', mutant.patch)
     broken[built] = true
