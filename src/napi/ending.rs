@@ -1,7 +1,7 @@
-//! The end of an environment where the runtime finalizes no objects then: in Deno.
+//! The end of an environment where the runtime's finalizers cannot be relied on then: in Deno and in Bun.
 //!
-//! Node finalizes every slot as a thread ends, and so its block is freed. Deno does not: what is left is freed from a
-//! cleanup hook, which it calls before anything else ends.
+//! Node finalizes every slot as a thread ends, and so its block is freed. Deno does not, and Bun forgets some and has no
+//! order for the rest: what is left is freed from a cleanup hook, which both call before anything else ends.
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +15,12 @@ use super::failure::{Outcome, check};
 use super::table::{State, add};
 use super::view::View;
 use crate::Pool;
+
+/// What the cleanup hook is given.
+struct Hook {
+    environment: Rc<Environment>,
+    env: sys::napi_env,
+}
 
 /// What has memory of an environment beside its slots.
 pub(super) trait EndsAlong {
@@ -31,11 +37,11 @@ impl EndsAlong for Pool {
 impl Environment {
     /// Frees the blocks that are left as the environment ends.
     pub(super) fn free_at_end(self: &Rc<Self>, env: sys::napi_env) -> Outcome<()> {
-        let hint = Rc::into_raw(Rc::clone(self)).cast_mut().cast::<c_void>();
-        // SAFETY: the hint stays valid until the hook gives the count up that is held here.
+        let hint = Box::into_raw(Box::new(Hook { environment: Rc::clone(self), env })).cast::<c_void>();
+        // SAFETY: the hint stays valid until the hook takes it.
         check(unsafe { sys::napi_add_env_cleanup_hook(env, Some(environment_ends), hint) }).inspect_err(|_| {
-            // SAFETY: the runtime did not take the count.
-            drop(unsafe { Rc::from_raw(hint.cast::<Self>().cast_const()) });
+            // SAFETY: the runtime did not take it.
+            drop(unsafe { Box::from_raw(hint.cast::<Hook>()) });
         })
     }
 
@@ -48,8 +54,9 @@ impl Environment {
         }
     }
 
-    /// Without a word to the runtime, which takes none any more.
-    fn free_all(&self) {
+    /// Without a word to the runtime but the question where bytes are, and that only if it can answer.
+    fn free_all(&self, env: sys::napi_env) {
+        self.stores.end(env);
         for index in self.slots.indices() {
             let place = self.slots.place(index);
             match place.state() {
@@ -57,7 +64,7 @@ impl Environment {
                 // Its backing store may be in another thread by now. Whenever that ends, it frees it.
                 State::Viewed => {
                     let view = self.views.borrow_mut().remove(&index);
-                    let last = view.and_then(View::leave);
+                    let last = view.and_then(View::end);
                     drop(self.unsettle(place));
                     place.forget();
                     drop(last);
@@ -75,11 +82,11 @@ impl Environment {
 unsafe extern "C" fn environment_ends(hint: *mut c_void) {
     // Nothing here panics; if it did, then not into the runtime.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the count that `free_at_end` left to this hook, which is called once.
-        let environment = unsafe { Rc::from_raw(hint.cast::<Environment>().cast_const()) };
+        // SAFETY: `free_at_end` left the box to this hook, which is called once.
+        let Hook { environment, env } = *unsafe { Box::from_raw(hint.cast::<Hook>()) };
         // With the process all of it ends by itself.
         if !environment.stores.ends_with_process.get() {
-            environment.free_all();
+            environment.free_all(env);
         }
     }));
 }

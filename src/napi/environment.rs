@@ -73,7 +73,7 @@ impl Environment {
             unreported: Cell::new(0),
         });
         ownership::lock().add_table(environment.slots.table());
-        if finalizers == Finalizers::ByCollector {
+        if finalizers != Finalizers::Ordered {
             environment.free_at_end(env)?;
         }
         let data = Rc::into_raw(environment).cast_mut().cast::<c_void>();

@@ -29,7 +29,8 @@ use super::view::{Control, View};
 pub(crate) enum Finalizers {
     /// Between turns of the event loop, and all of them as the environment ends, the youngest first: Node.
     Ordered,
-    /// Likewise, in an order that is not known: Bun.
+    /// Whenever a store has ended, in any thread; those of an environment that ends after its cleanup hooks, in an order
+    /// that is not known: Bun.
     Unordered,
     /// By the collector in the middle of its work, in any thread, where the runtime takes no word: Deno. In return
     /// the end of an environment calls none of a store that another thread holds, so that what is finalized is gone.
@@ -47,7 +48,7 @@ pub(crate) struct Stores {
     current: Cell<u64>,
     /// How many sentinels there were.
     count: Cell<u64>,
-    /// Whether the sentinel was finalized: the environment goes down.
+    /// Whether the environment goes down: the sentinel was finalized, or the cleanup hook called.
     ending: Cell<bool>,
     finalizers: Finalizers,
     /// Whether the environment ends with the process: then nothing needs to be told apart at its end.
@@ -79,18 +80,29 @@ impl Stores {
         self.finalizers == Finalizers::ByCollector
     }
 
+    /// Notes, as the environment begins to go down, which bytes never left their `ArrayBuffer`s.
+    pub(super) fn end(&self, env: sys::napi_env) {
+        if !self.ending.replace(true) {
+            for control in self.held.take() {
+                control.note_end(env);
+            }
+        }
+    }
+
     /// Whether nothing needs to be told apart as the environment ends: not whether bytes were moved away.
     pub(crate) fn end_is_clear(&self) -> bool {
         self.ends_with_process.get() || self.end_in_collector()
     }
 
     /// Whether a backing store that is finalized now has come to its end, as its environment has not: the
-    /// sentinel would have been first.
+    /// sentinel, or the cleanup hook, would have been first.
     pub(crate) fn end_by_themselves(&self) -> bool {
-        self.finalizers == Finalizers::Ordered
-            && !self.ends_with_process.get()
-            && !self.sentinel.get().is_null()
-            && !self.ending.get()
+        let would_know = match self.finalizers {
+            Finalizers::Ordered => !self.sentinel.get().is_null(),
+            Finalizers::Unordered => true,
+            Finalizers::ByCollector => false,
+        };
+        would_know && !self.ends_with_process.get() && !self.ending.get()
     }
 }
 
@@ -110,11 +122,13 @@ impl Environment {
         if stores.end_is_clear() {
             return Ok(());
         }
-        let sentinel = self.create_sentinel(env)?;
-        let old = stores.sentinel.replace(sentinel);
-        if !old.is_null() {
-            // SAFETY: the reference was just replaced, so that it is deleted once.
-            unsafe { sys::napi_delete_reference(env, old) };
+        if stores.finalizers == Finalizers::Ordered {
+            let sentinel = self.create_sentinel(env)?;
+            let old = stores.sentinel.replace(sentinel);
+            if !old.is_null() {
+                // SAFETY: the reference was just replaced, so that it is deleted once.
+                unsafe { sys::napi_delete_reference(env, old) };
+            }
         }
         let mut held = stores.held.borrow_mut();
         if held.len() >= stores.prune_at.get() {
@@ -152,10 +166,8 @@ unsafe extern "C" fn sentinel_ends(env: sys::napi_env, _data: *mut c_void, hint:
         // SAFETY: `create_sentinel` left the box to this finalizer, which is called once.
         let Sentinel { environment, number } = *unsafe { Box::from_raw(hint.cast::<Sentinel>()) };
         let stores = &environment.stores;
-        if number == stores.current.get() && !stores.ending.replace(true) {
-            for control in stores.held.take() {
-                control.note_end(env);
-            }
+        if number == stores.current.get() {
+            stores.end(env);
         }
     }));
 }
