@@ -7,6 +7,9 @@ export interface LeftOut {
   why: string
 }
 
+/** Some titles for one reason. */
+const because = (why: string, titles: readonly string[]): LeftOut[] => titles.map((title) => ({ title, why }))
+
 /** Of every place. */
 export const EVERYWHERE: readonly LeftOut[] = [
   { spec: 'worker-elsewhere', why: 'it is about how the places of Bun and Deno are set up, from here' },
@@ -16,10 +19,34 @@ export const EVERYWHERE: readonly LeftOut[] = [
 export const EMULATED: readonly LeftOut[] = [
   { title: '*the example sharp.ts runs*', why: 'npm installs the libvips of this machine only' },
   { spec: 'readme', why: 'documents do not depend on the platform' },
-  {
-    title: '*an allocator that keeps what was freed is told which rule it breaks*',
-    why: 'Node asks for the resident set by /proc/self/stat, in whose place qemu has zeros',
-  },
+  ...because('Node asks for the resident set by /proc/self/stat, in whose place qemu has zeros', [
+    '*an allocator that keeps what was freed is told which rule it breaks*',
+  ]),
+  ...because('qemu has memory of its own in the resident set, and in the container, that is to be small', [
+    '*2 GiB aligned to 4 GiB cost addresses, and no memory until they are used*',
+    '*an aligned block that is not lazy takes the memory that it holds, and no more*',
+    '*a block is lazy in the debug mode too, also as it is freed*',
+    '*one that is refused or given up half-way takes no more memory than it had*',
+    '*1 GiB in a container of 300 MB is an error*',
+    '*of two nested containers it is*',
+    '*a container is filled with blocks*',
+    '*file pages that the container can drop*',
+  ]),
+  ...because("qemu keeps a process's limit of addresses to itself: it limits nothing", [
+    '*that realloc cannot grow*',
+    '*malloc throws what the C allocator has not*',
+    '*a foreign block that could not be resized has no redzone until it is resized*',
+    '*`ERR_CMALLOC_OUT_OF_MEMORY`: the C allocator*',
+  ]),
+  ...because('qemu takes MADV_DONTDUMP, and does nothing', [
+    '*a secure block is locked and hidden as long as it lives*',
+    '*a resize keeps it secure, and leaves nothing behind*',
+    '*it can be aligned, and made in steps*',
+    '*it is absent from a core dump*',
+  ]),
+  ...because('where a mapping begins is up to qemu: the block is resident, but on no boundary', [
+    '*a large block that is resized is moved as it is, and stays on the boundary of a huge page*',
+  ]),
   { spec: 'tour', why: 'it compares times' },
   { spec: 'fuzz', why: 'each process takes minutes under emulation' },
   { spec: 'model', why: 'each process takes minutes under emulation' },
