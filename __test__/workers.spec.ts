@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { MiB } from './support/memory.js'
-import { nameOf, RUNTIMES, runFixture, type Runtime, type Outcome } from './support/run.js'
+import { nameOf, OTHER_RUNTIMES, RUNTIMES, runFixture, type Runtime, type Outcome } from './support/run.js'
 
 /** `npm run test:workers` starts many more threads. */
 const MANY = process.argv.includes('--full')
@@ -56,6 +56,13 @@ for (const node of MANY ? [] : RUNTIMES) {
       },
     )
   }
+}
+
+// Deno does not end a thread that loops without an end.
+for (const node of MANY ? [] : [...RUNTIMES, ...OTHER_RUNTIMES].filter((runtime) => runtime !== 'deno')) {
+  test.serial(`a thread that is ended in the middle of free() leaves nothing behind, on ${nameOf(node)}`, async (t) => {
+    t.deepEqual(await runFixture('workers-amid-free.js', [], { node, flags }), CLEAN)
+  })
 }
 
 /** What the fixture with the threads that end at random moments tells. */
