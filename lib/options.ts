@@ -6,8 +6,8 @@ import { mustBeOptions } from './validate.js'
 /** What is special about a block; for as long as it lives, `resize` included. */
 export interface MallocOptions {
   /**
-   * What the block's address is a multiple of, in bytes: a power of two up to 4 GiB. On Windows only up to 16, as
-   * `malloc` aligns there anyway.
+   * What the block's address is a multiple of, in bytes: a power of two up to 4 GiB; with musl up to 1 GiB, and
+   * on Windows up to 16, as `malloc` aligns there anyway.
    *
    * It costs addresses, and no memory. A resize that does not fit where the block is copies it, with memory for both.
    */

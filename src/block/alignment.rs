@@ -19,9 +19,17 @@ pub struct Alignment {
 const MALLOC: usize = if cfg!(windows) { 16 } else { 8 };
 
 impl Alignment {
-    /// The largest there is: 4 GiB; on Windows 16 bytes, as the C runtime's `free` takes no blocks but those of its
-    /// `malloc`.
-    pub const MAX: usize = if cfg!(unix) { 1 << 32 } else { MALLOC };
+    /// The largest there is: 4 GiB; with musl 1 GiB, and on Windows 16 bytes, as the C runtime's `free` takes no blocks
+    /// but those of its `malloc`.
+    pub const MAX: usize = if cfg!(target_env = "musl") {
+        // Its aligned_alloc() keeps what an alignment leaves unused in an int. Where that is 2 GiB or more, it writes to
+        // an address far behind its mapping (seen in 1.2.5).
+        1 << 30
+    } else if cfg!(unix) {
+        1 << 32
+    } else {
+        MALLOC
+    };
 
     /// An alignment of so many bytes; `None` if that is no power of two, or more than [`MAX`](Self::MAX).
     #[must_use]

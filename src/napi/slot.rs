@@ -453,7 +453,7 @@ fn alignment_of(value: f64) -> Outcome<Alignment> {
         None => Err(Failure::out_of_range(format!("An alignment must be a power of two up to 2^32, not {value}"))),
         Some(bytes) => Alignment::new(bytes).ok_or_else(|| {
             Failure::unsupported(format!(
-                "C's free() takes no blocks here that are aligned to more than {} bytes, as malloc aligns",
+                "C's allocator here makes no blocks for its free() that are aligned to more than {} bytes",
                 Alignment::MAX
             ))
         }),
