@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { Thrown } from './outcome.js'
 import { collect } from '../random/collect.js'
-import { LARGEST_ALIGNMENT } from '../random/largest-alignment.js'
+import { ALIGNMENTS } from '../random/reach.js'
 import { streamOf, transfer } from '../random/moves.js'
 import { resync, REGISTERS, type World } from './world.js'
 
@@ -113,7 +113,7 @@ export const init: fc.Arbitrary<Recipe> = fc.oneof(
 /** What an alignment can be, mostly one. */
 export const alignment: fc.Arbitrary<Recipe> = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Recipe>({ is: 'undefined' }) },
-  { weight: 6, arbitrary: fc.constantFrom(1, 8, 16, 64, 4096, LARGEST_ALIGNMENT).map(number) },
+  { weight: 6, arbitrary: fc.constantFrom(...ALIGNMENTS).map(number) },
   { weight: 1, arbitrary: fc.constantFrom(3, 24, 2 ** 31 + 1, 2 ** 33).map(number) },
   { weight: 1, arbitrary: noNumbers },
   { weight: 1, arbitrary: strange },

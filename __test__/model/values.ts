@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import type { Init, MallocOptions } from 'cmalloc'
-import { LARGEST_ALIGNMENT } from '../random/largest-alignment.js'
+import { ALIGNMENTS, HAS_SECURE } from '../random/reach.js'
 
 /** Mostly small, at times pages, rarely more than C's malloc keeps in its heap. */
 export const length: fc.Arbitrary<number> = fc.oneof(
@@ -34,9 +34,12 @@ export const options: fc.Arbitrary<MallocOptions> = fc.oneof(
   { weight: 4, arbitrary: fc.constant<MallocOptions>({}) },
   {
     weight: 2,
-    arbitrary: fc.record({ align: fc.constantFrom(1, 16, 64, 4096, LARGEST_ALIGNMENT), secure: fc.boolean() }),
+    arbitrary: fc.record({
+      align: fc.constantFrom(...ALIGNMENTS),
+      secure: HAS_SECURE ? fc.boolean() : fc.constant(false),
+    }),
   },
-  { weight: 1, arbitrary: fc.record({ align: fc.constantFrom(1, 4096, LARGEST_ALIGNMENT), lazy: fc.constant(true) }) },
+  { weight: 1, arbitrary: fc.record({ align: fc.constantFrom(...ALIGNMENTS), lazy: fc.constant(true) }) },
 )
 
 export const optionalInit: fc.Arbitrary<Init | undefined> = fc.option(init, { nil: undefined, freq: 3 })

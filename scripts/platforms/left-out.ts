@@ -10,6 +10,8 @@ export interface LeftOut {
 /** Some titles for one reason. */
 const because = (why: string, titles: readonly string[]): LeftOut[] => titles.map((title) => ({ title, why }))
 
+const SHARP: LeftOut = { title: '*the example sharp.ts runs*', why: 'npm installs the libvips of this machine only' }
+
 /** Of every place. */
 export const EVERYWHERE: readonly LeftOut[] = [
   { spec: 'worker-elsewhere', why: 'it is about how the places of Bun and Deno are set up, from here' },
@@ -17,7 +19,7 @@ export const EVERYWHERE: readonly LeftOut[] = [
 
 /** Of an emulated processor: time, and what the emulator answers in the place of the kernel. */
 export const EMULATED: readonly LeftOut[] = [
-  { title: '*the example sharp.ts runs*', why: 'npm installs the libvips of this machine only' },
+  SHARP,
   { spec: 'readme', why: 'documents do not depend on the platform' },
   ...because('Node asks for the resident set by /proc/self/stat, in whose place qemu has zeros', [
     '*an allocator that keeps what was freed is told which rule it breaks*',
@@ -61,7 +63,7 @@ export const MUSL: readonly LeftOut[] = [
     '*the example under "Options" runs*',
     '*the example under "Addresses without memory, and other options" runs*',
   ]),
-  { title: '*the example sharp.ts runs*', why: 'npm installs the libvips of this machine only' },
+  SHARP,
   {
     title: '*freed memory is poisoned*',
     why: 'it reads memory that was freed: musl gives a block of that length back to the system at once',
@@ -83,6 +85,7 @@ export const BY_PATH: readonly LeftOut[] = [
 
 /** Of wine 8. */
 export const WINE: readonly LeftOut[] = [
+  SHARP,
   {
     title: '*the example server.ts runs',
     why: "Node's fetch sets an option of sockets, TCP_KEEPALIVE, that wine does not know: it cannot connect",
