@@ -29,6 +29,7 @@ export const EMULATED: readonly LeftOut[] = [
     '*an aligned block that is not lazy takes the memory that it holds, and no more*',
     '*a block is lazy in the debug mode too, also as it is freed*',
     '*one that is refused or given up half-way takes no more memory than it had*',
+    '*a refusal touches no page*',
     '*1 GiB in a container of 300 MB is an error*',
     '*of two nested containers it is*',
     '*a container is filled with blocks*',
