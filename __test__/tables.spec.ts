@@ -1161,7 +1161,7 @@ specify(
       cells: [
         '`ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`',
         '`Error`',
-        '`residentBytes` where the operating system does not tell; `align` over 16 on Windows; `secure` on Windows and macOS.',
+        '`residentBytes` where the operating system does not tell; `align` over 1 GiB with musl, or over 16 on Windows; `secure` on Windows and macOS.',
       ],
       linuxCases: { 'a block with a hole in it': systemDoesNotTell },
     },
