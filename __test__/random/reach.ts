@@ -12,3 +12,6 @@ export const ALIGNMENTS: readonly number[] = IS_WINDOWS ? [1, 8, 16] : [1, 8, 16
 
 /** Whether there are secure blocks. */
 export const HAS_SECURE = !IS_WINDOWS && process.platform !== 'darwin'
+
+/** The code of what the system cannot give, if there is such a thing. */
+export const UNAVAILABLE = HAS_SECURE && !IS_MUSL ? [] : ['ERR_FEATURE_UNAVAILABLE_ON_PLATFORM']

@@ -3,7 +3,7 @@
 import { free, getBufferAddress, malloc, NativeBuffer, type MallocOptions } from 'cmalloc'
 import * as fc from 'fast-check'
 import { ensure } from '../../random/ensure.js'
-import { HAS_SECURE } from '../../random/reach.js'
+import { HAS_SECURE, UNAVAILABLE } from '../../random/reach.js'
 import { attempt, BAD_ARGUMENT, mustFail, type Outcome } from '../outcome.js'
 import { areOptions, byteAt, copyOf, isLength, patternOf, relative, within } from '../rules.js'
 import { kind, kindOf } from '../kind.js'
@@ -24,7 +24,6 @@ import {
 import { mayBeRefused, resync, type Block, type World } from '../world.js'
 
 const OUT_OF_MEMORY = 'ERR_CMALLOC_OUT_OF_MEMORY'
-const NO_SECURE = 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM'
 const FREED = 'ERR_CMALLOC_FREED'
 
 /** Success, unless there may rightly be no memory for so many bytes. */
@@ -81,12 +80,12 @@ const allocateSpecial = kind(
     const before = world.effects
     const outcome = attempt(
       () => malloc(count as number, 1, initial as string, options as MallocOptions),
-      [...BAD_ARGUMENT, OUT_OF_MEMORY, HAS_SECURE ? 'ERR_CMALLOC_LOCK_LIMIT' : NO_SECURE],
+      [...BAD_ARGUMENT, OUT_OF_MEMORY, 'ERR_CMALLOC_LOCK_LIMIT', ...UNAVAILABLE],
     )
     if (outcome.ok && isLength(count)) world.adopt(made.to, outcome.value, count).secure = given.secure === true
     if (world.effects !== before) return
     if (!isLength(count) || pattern === null || !areOptions(given, pattern)) return mustFail(outcome, ...BAD_ARGUMENT)
-    if (given.secure === true && !HAS_SECURE) return mustFail(outcome, NO_SECURE)
+    if (given.secure === true && !HAS_SECURE) return mustFail(outcome, ...UNAVAILABLE)
     if (given.secure === true && !outcome.ok && outcome.code === 'ERR_CMALLOC_LOCK_LIMIT') return
     mustSucceed(outcome, count)
     const block = world.blocks[made.to]

@@ -4,6 +4,7 @@ import { consume, free, getBufferAddress, malloc, NativeBuffer, perThread, setMe
 import * as native from 'cmalloc/native'
 import * as fc from 'fast-check'
 import { ensure } from '../../random/ensure.js'
+import { UNAVAILABLE } from '../../random/reach.js'
 import { attempt, BAD_ARGUMENT, mustFail, PLAIN } from '../outcome.js'
 import { isLength } from '../rules.js'
 import { kind } from '../kind.js'
@@ -128,6 +129,7 @@ const count = kind('stats', 1, fc.record({}), (world) => {
 /** The native class is safe without the layer above it: its own errors come, or those of napi-rs. */
 const SLOT_CODES = [
   'ERR_INVALID_STATE',
+  ...UNAVAILABLE,
   'ERR_CMALLOC_FREED',
   'ERR_CMALLOC_OUT_OF_MEMORY',
   'ERR_CMALLOC_ESCAPED',
