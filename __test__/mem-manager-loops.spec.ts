@@ -16,7 +16,8 @@ for (const node of RUNTIMES.filter((runtime) => runtime !== 'deno')) {
         t.is(stderr, '')
         const report = JSON.parse(stdout) as { done: number; error?: object; peak: number }
         t.deepEqual([report.done, report.error], [200, undefined])
-        t.true(report.peak < 1e9, `${report.peak} bytes were resident`)
+        // Piled up they would be 13e9. When ArrayBuffers are collected is up to the runtime: with Bun up to 1e9 are there.
+        t.true(report.peak < 2e9, `${report.peak} bytes were resident`)
       },
     )
   }
