@@ -85,7 +85,7 @@ const allocateSpecial = kind(
     if (outcome.ok && isLength(count)) world.adopt(made.to, outcome.value, count).secure = given.secure === true
     if (world.effects !== before) return
     if (!isLength(count) || pattern === null || !areOptions(given, pattern)) return mustFail(outcome, ...BAD_ARGUMENT)
-    if (given.secure === true && !HAS_SECURE) return mustFail(outcome, ...UNAVAILABLE)
+    if (given.secure === true && !HAS_SECURE) return mustFail(outcome, ...UNAVAILABLE, OUT_OF_MEMORY)
     if (given.secure === true && !outcome.ok && outcome.code === 'ERR_CMALLOC_LOCK_LIMIT') return
     mustSucceed(outcome, count)
     const block = world.blocks[made.to]
