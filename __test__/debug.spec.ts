@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import { codeBlocks, readDocument, table } from './support/readme.js'
 import { debug, DEBUGGED_VERSIONS, normalise, ON, reports, type Debugged } from './support/debug-mode.js'
 import { linuxTest } from './support/memory.js'
+import { IS_MUSL } from './support/musl.js'
 import { nameOf, runSource, type Runtime } from './support/run.js'
 
 const page = readDocument('docs/debug-mode.md')
@@ -23,11 +24,10 @@ function onEachOnLinux(title: string, run: (t: ExecutionContext, node: Runtime) 
 }
 
 /** And for what only its most common C library offers. */
-const hasGlibc =
-  process.platform === 'linux' && 'glibcVersionRuntime' in (process.report.getReport() as { header: object }).header
-const onEachOnGlibc = hasGlibc
-  ? onEachOnLinux
-  : (title: string) => test(`${title} (glibc only: not run)`, (t) => t.pass())
+const onEachOnGlibc =
+  process.platform === 'linux' && !IS_MUSL
+    ? onEachOnLinux
+    : (title: string) => test(`${title} (glibc only: not run)`, (t) => t.pass())
 
 function ends(t: ExecutionContext, { code, signal, stderr }: Debugged, expected = 0): void {
   t.deepEqual({ code, signal }, { code: expected, signal: null }, stderr)

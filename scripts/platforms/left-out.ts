@@ -108,11 +108,10 @@ const NOT_GLIBC: readonly LeftOut[] = [
     title: '*aborts over the header behind it*',
     why: "it is about what glibc's free() says of a header that was overwritten: others have none",
   },
-  {
-    title: '*consume refuses mapped memory that is none of malloc*',
-    why: "only glibc's headers tell what is no block",
-  },
-  { title: "*What glibc's books say*", why: "only glibc's headers tell what is no block" },
+  ...because("only glibc's headers tell what is no block", [
+    '*consume refuses mapped memory that is none of malloc*',
+    "*What glibc's books say*",
+  ]),
   {
     title: '*a large block that is resized is moved as it is, and stays on the boundary of a huge page*',
     why: 'where realloc moves a block is up to the allocator: resident, but on no boundary',
@@ -158,16 +157,14 @@ export const PRELOADED_LEFT_OUT: Readonly<Record<'jemalloc' | 'mimalloc' | 'tcma
     ...NOT_GLIBC,
     ...CLEARS,
     RETAINS,
-    ...['*1 GiB in a container of 300 MB is an error*', '*of two nested containers it is*'].map((title) => ({
-      title,
-      why: 'it looks whether the container has freed memory again, which tcmalloc keeps until it is asked for it',
-    })),
-    ...['*a synchronous loop that drops handles gets them again*', '*drops blocks does not pile them up*'].map(
-      (title) => ({
-        title,
-        why: 'it looks at the resident set, in which tcmalloc keeps what was freed',
-      }),
-    ),
+    ...because('it looks whether the container has freed memory again, which tcmalloc keeps until it is asked for it', [
+      '*1 GiB in a container of 300 MB is an error*',
+      '*of two nested containers it is*',
+    ]),
+    ...because('it looks at the resident set, in which tcmalloc keeps what was freed', [
+      '*a synchronous loop that drops handles gets them again*',
+      '*drops blocks does not pile them up*',
+    ]),
   ],
 }
 
