@@ -1,7 +1,8 @@
-//! The end of an environment where the runtime's finalizers cannot be relied on then: in Deno and in Bun.
+//! The end of an environment where a cleanup hook must hear of it, which is called before anything else ends: in Deno and
+//! in Bun.
 //!
-//! Node finalizes every slot as a thread ends, and so its block is freed. Deno does not, and Bun forgets some and has no
-//! order for the rest: what is left is freed from a cleanup hook, which both call before anything else ends.
+//! Node finalizes every slot as a thread ends, and so its block is freed. Deno does not: what is left is freed from the
+//! hook. Bun does, in no order that is known: the hook notes what is still where it was.
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,8 +36,8 @@ impl EndsAlong for Pool {
 }
 
 impl Environment {
-    /// Frees the blocks that are left as the environment ends.
-    pub(super) fn free_at_end(self: &Rc<Self>, env: sys::napi_env) -> Outcome<()> {
+    /// Has the cleanup hook called as the environment ends.
+    pub(super) fn hear_of_end(self: &Rc<Self>, env: sys::napi_env) -> Outcome<()> {
         let hint = Box::into_raw(Box::new(Hook { environment: Rc::clone(self), env })).cast::<c_void>();
         // SAFETY: the hint stays valid until the hook takes it.
         check(unsafe { sys::napi_add_env_cleanup_hook(env, Some(environment_ends), hint) }).inspect_err(|_| {
@@ -54,9 +55,8 @@ impl Environment {
         }
     }
 
-    /// Without a word to the runtime but the question where bytes are, and that only if it can answer.
-    fn free_all(&self, env: sys::napi_env) {
-        self.stores.end(env);
+    /// Frees the blocks that are left. Without a word to the runtime, which takes none any more.
+    fn free_all(&self) {
         for index in self.slots.indices() {
             let place = self.slots.place(index);
             match place.state() {
@@ -64,7 +64,7 @@ impl Environment {
                 // Its backing store may be in another thread by now. Whenever that ends, it frees it.
                 State::Viewed => {
                     let view = self.views.borrow_mut().remove(&index);
-                    let last = view.and_then(View::end);
+                    let last = view.and_then(View::leave);
                     drop(self.unsettle(place));
                     place.forget();
                     drop(last);
@@ -82,11 +82,16 @@ impl Environment {
 unsafe extern "C" fn environment_ends(hint: *mut c_void) {
     // Nothing here panics; if it did, then not into the runtime.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: `free_at_end` left the box to this hook, which is called once.
+        // SAFETY: `hear_of_end` left the box to this hook, which is called once.
         let Hook { environment, env } = *unsafe { Box::from_raw(hint.cast::<Hook>()) };
         // With the process all of it ends by itself.
-        if !environment.stores.ends_with_process.get() {
-            environment.free_all(env);
+        if environment.stores.ends_with_process.get() {
+            return;
+        }
+        if environment.stores.end_in_collector() {
+            environment.free_all();
+        } else {
+            environment.stores.end(env);
         }
     }));
 }

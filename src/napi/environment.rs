@@ -74,7 +74,7 @@ impl Environment {
         });
         ownership::lock().add_table(environment.slots.table());
         if finalizers != Finalizers::Ordered {
-            environment.free_at_end(env)?;
+            environment.hear_of_end(env)?;
         }
         let data = Rc::into_raw(environment).cast_mut().cast::<c_void>();
         // SAFETY: `data` stays valid until `finalize`, which gives the count up that is held here.

@@ -60,11 +60,6 @@ impl<B> Holders<B> {
         self.state().unmoved_at_end = unmoved;
     }
 
-    /// Whether the bytes never left their `ArrayBuffer`, whose environment goes down.
-    pub(super) fn unmoved_at_end(&self) -> bool {
-        self.state().unmoved_at_end
-    }
-
     /// Takes the block out: nobody but the slot can reach its bytes.
     pub(super) fn take(&self) -> Option<B> {
         self.state().block.take()

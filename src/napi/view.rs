@@ -221,10 +221,9 @@ impl View {
         self.0.orphan(env)
     }
 
-    /// Lets go of the block as the environment ends, without a word to the runtime. Returns it if nobody can reach its
-    /// bytes any more.
-    pub(crate) fn end(self) -> Option<Homed> {
-        if self.0.holders.unmoved_at_end() { self.0.holders.take() } else { self.0.leave() }
+    /// [`orphan`](Self::orphan) as the environment ends, without a word to the runtime.
+    pub(crate) fn leave(self) -> Option<Homed> {
+        self.0.leave()
     }
 }
 
