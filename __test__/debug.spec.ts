@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import { codeBlocks, readDocument, table } from './support/readme.js'
 import { debug, DEBUGGED_VERSIONS, normalise, ON, reports, type Debugged } from './support/debug-mode.js'
 import { linuxTest } from './support/memory.js'
-import { IS_MUSL } from './support/musl.js'
+import { IS_MUSL } from './support/system.js'
 import { nameOf, runSource, type Runtime } from './support/run.js'
 
 const page = readDocument('docs/debug-mode.md')

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { consume, handOver, malloc, mallocAsync, NativeBuffer, setMemoryLimit, stats, takeOver } from 'cmalloc'
 import * as libc from './support/libc.js'
-import { IS_MUSL } from './support/musl.js'
 import { readDocument, table } from './support/readme.js'
 import { runSource } from './support/run.js'
 import {
@@ -14,15 +13,14 @@ import {
   MiB,
   noLimitIsLeftBehind,
 } from './support/memory.js'
+import { IS_WINDOWS, LARGEST_ALIGNMENT } from './support/system.js'
 
 const GiB = 2 ** 30
-const IS_WINDOWS = process.platform === 'win32'
 
 /** Those that every system can serve. */
-const ALIGNMENTS = IS_WINDOWS
-  ? [1, 2, 8, 16]
-  : [1, 2, 8, 16, 32, 64, 512, 4096, 65_536, 2 * MiB, GiB, ...(IS_MUSL ? [] : [4 * GiB])]
-const LARGEST = ALIGNMENTS.at(-1)!
+const ALIGNMENTS = [1, 2, 8, 16, 32, 64, 512, 4096, 65_536, 2 * MiB, GiB, 4 * GiB].filter(
+  (align) => align <= LARGEST_ALIGNMENT,
+)
 
 const before = everythingIsGivenBack()
 noLimitIsLeftBehind()
@@ -80,7 +78,7 @@ test.serial('zeros are zeros in memory that was used before', (t) => {
 })
 
 test.serial('mallocAsync aligns, and fills', async (t) => {
-  const align = LARGEST
+  const align = LARGEST_ALIGNMENT
   for (const init of [undefined, 'zero', 7, 'text'] as const) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     using block = await mallocAsync(33 * MiB, 1, init, { align })
@@ -144,8 +142,8 @@ if (!IS_WINDOWS) {
 linuxTest('2 GiB aligned as far as can be cost addresses, and no memory until they are used', (t) => {
   const resident = residentSet()
   for (const init of [undefined, 'zero'] as const) {
-    using block = malloc(2 * GiB, 1, init, { align: LARGEST, lazy: true })
-    t.true(isAligned(block, LARGEST))
+    using block = malloc(2 * GiB, 1, init, { align: LARGEST_ALIGNMENT, lazy: true })
+    t.true(isAligned(block, LARGEST_ALIGNMENT))
     t.true(block.residentBytes() < MiB, `${block.residentBytes()} bytes are resident`)
     t.true(residentSet() - resident < 16 * MiB)
     // Both ends are there to be used.
@@ -159,14 +157,14 @@ linuxTest('2 GiB aligned as far as can be cost addresses, and no memory until th
 
 linuxTest('an aligned block that is not lazy takes the memory that it holds, and no more', (t) => {
   const resident = residentSet()
-  using block = malloc(100 * MiB, 1, undefined, { align: LARGEST })
+  using block = malloc(100 * MiB, 1, undefined, { align: LARGEST_ALIGNMENT })
   t.is(block.residentBytes(), 100 * MiB)
   const taken = residentSet() - resident
   t.true(taken < 120 * MiB, `${taken} bytes`)
 })
 
 linuxTest('a resize keeps a block lazy: what was used stays, and nothing else comes', (t) => {
-  for (const align of [1, 4096, LARGEST]) {
+  for (const align of [1, 4096, LARGEST_ALIGNMENT]) {
     using block = malloc(200 * MiB, 1, 'zero', { lazy: true, align })
     block.bytes.fill(120, 50 * MiB, 51 * MiB)
     const used = block.residentBytes()
@@ -261,13 +259,16 @@ test('options that make no sense are refused, and say why', (t) => {
 })
 
 test('an alignment that the allocator cannot give is refused, with the largest that it can', (t) => {
-  const expected = { code: 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM', message: new RegExp(`more than ${LARGEST} bytes`) }
-  for (let align = 2 * LARGEST; align <= 4 * GiB; align *= 2) {
+  const expected = {
+    code: 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
+    message: new RegExp(`more than ${LARGEST_ALIGNMENT} bytes`),
+  }
+  for (let align = 2 * LARGEST_ALIGNMENT; align <= 4 * GiB; align *= 2) {
     t.throws(() => malloc(100, 1, undefined, { align }), expected)
     t.throws(() => malloc(100, 1, undefined, { align, lazy: true }), expected)
   }
-  using block = malloc(100, 1, undefined, { align: LARGEST })
-  t.true(isAligned(block, LARGEST))
+  using block = malloc(100, 1, undefined, { align: LARGEST_ALIGNMENT })
+  t.true(isAligned(block, LARGEST_ALIGNMENT))
 })
 
 test('options of which none is set are none', (t) => {

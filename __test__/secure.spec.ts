@@ -7,6 +7,7 @@ import * as libc from './support/libc.js'
 import { lockLimit } from './support/lock-limit.js'
 import { collectUntil, escape, everythingIsGivenBack, linuxTest, MiB } from './support/memory.js'
 import { ROOT, runSource } from './support/run.js'
+import { HAS_SECURE } from './support/system.js'
 
 const SECURE = { secure: true }
 
@@ -55,7 +56,7 @@ function left(start: bigint, length: number, byte: number): number {
 
 const before = everythingIsGivenBack()
 
-if (process.platform !== 'linux' && process.platform !== 'freebsd') {
+if (!HAS_SECURE) {
   test('where nothing can be locked and hidden, a secure block is refused', (t) => {
     t.throws(() => malloc(32, 1, 'zero', SECURE), { code: 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM' })
   })

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import type { Init, MallocOptions } from 'cmalloc'
-import { ALIGNMENTS, HAS_SECURE } from '../random/reach.js'
+import { ALIGNMENTS } from '../random/reach.js'
+import { HAS_SECURE } from '../support/system.js'
 
 /** Mostly small, at times pages, rarely more than C's malloc keeps in its heap. */
 export const length: fc.Arbitrary<number> = fc.oneof(
