@@ -32,7 +32,4 @@ export type Slot = native.Slot
 /** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */
 export const hotPair: native.HotPair = binding.takeHotPair()
 
-// Until the binding has it.
-export const weakenBuffers: () => void = (binding as { weakenBuffers?: () => void }).weakenBuffers ?? (() => {})
-
 if (isMainThread) binding.endsWithProcess()
