@@ -28,7 +28,7 @@ const SLOTS: usize = 16 << 10;
 
 /// Bytes by which an environment grows before its `ArrayBuffer`s are looked at, if no slot was found dead. (A collection
 /// that V8 finds no reason for itself; and an `ArrayBuffer` from which its own slot can be reached keeps that alive.)
-const UNDECIDED: u64 = 512 << 20;
+const UNDECIDED: u64 = 256 << 20;
 
 /// What a block with an `ArrayBuffer` takes besides its bytes, until the event loop turns.
 const OVERHEAD: u64 = 4096;
@@ -148,8 +148,8 @@ impl Environment {
         self.sweeper.next_at_slots.set(slots + SLOTS.max(slots / 2));
     }
 
-    /// Frees the blocks without an `ArrayBuffer` of the slots that the collector has found dead. Returns the weight of
-    /// those with one.
+    /// Frees the blocks of the slots that the collector has found dead, but for those that an `ArrayBuffer` may still
+    /// have. Returns the weight of these.
     pub(super) fn sweep_slots(&self, env: sys::napi_env) -> u64 {
         let mut under_views = 0;
         self.for_each_dead(env, |environment, place| match (place.state(), place.parts()) {
@@ -158,7 +158,14 @@ impl Environment {
                 // The finalizer has nothing to do any more, and may come late.
                 environment.unwatch(env, place.index());
             }
-            (State::Viewed, Some((_, len))) => under_views += weight(len),
+            (State::Viewed, Some((_, len))) => {
+                if environment.has_store(place) {
+                    under_views += weight(len);
+                } else {
+                    environment.free_collected_view(place);
+                    environment.unwatch(env, place.index());
+                }
+            }
             _ => {}
         });
         under_views
