@@ -17,7 +17,7 @@ const LONG = process.argv.includes('--full')
 const ROUNDS = LONG ? 2000 : 300
 
 /** Rounds, and bytes of a block. */
-const VIEWED_LOOPS = LONG
+const VIEWED_LOOPS: readonly (readonly [number, number])[] = LONG
   ? [
       [800, 64 * MiB],
       [8_000, 4 * MiB],

@@ -384,7 +384,7 @@ impl Environment {
         self.count(counter);
         self.report(env, signed(len));
         if self.sweeper.is_due(self.slots.counters().live_bytes.load(Ordering::Relaxed)) {
-            self.sweep(env);
+            self.sweep(env, len);
         }
     }
 
