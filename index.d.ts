@@ -12,12 +12,14 @@
 
 /** The raw calls that `takeHotPair` hands out. */
 export interface HotPair {
-  /** The arguments and results of both calls: a key; a length, then an address; a byte to fill with. */
+  /** The arguments and results of the calls: a key; a length, then an address or a reason; a byte to fill with. */
   readonly registers: Float64Array<ArrayBuffer>
   /** Allocates into a slot. */
   allocate(this: void): void
-  /** Frees a slot's block. */
+  /** Frees a slot's block, or lets it go if somebody may be using its bytes. */
   free(this: void): void
+  /** Frees a slot's block, whatever is in flight. */
+  freeNow(this: void): void
   /** How far a slot's next key is from its last one. */
   readonly keyStep: number
   /** Every key is below this. */
@@ -170,11 +172,21 @@ export declare class Slot {
    */
   consume(address: bigint, byteLength: number, claimed?: boolean | undefined | null): boolean
   /**
-   * Frees the block, or gives it back to its pool. If its `ArrayBuffer` was transferred, the bytes live on as long as that does.
+   * Frees the block, or gives it back to its pool, and detaches its `ArrayBuffer`.
+   *
+   * If there is an `ArrayBuffer`, and a request is in flight or a network handle open that may be using its bytes, the
+   * block is let go: the `ArrayBuffer` stays as it is, and the block ends as soon as nobody has that any more; likewise
+   * if its bytes were transferred.
    *
    * Throws `ERR_CMALLOC_FREED` if there is none.
    */
   free(): void
+  /**
+   * Frees the block as `free` does, whatever is in flight: for who knows that nobody is using its bytes.
+   *
+   * Throws as `free` does.
+   */
+  freeNow(): void
   /**
    * Gives the block away and returns its address: C code must `free()` it now.
    *
@@ -182,7 +194,8 @@ export declare class Slot {
    */
   release(): bigint
   /**
-   * Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`.
+   * Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`; or copies the block,
+   * and lets the old one go as `free` does, if somebody may be using its bytes.
    *
    * Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_CMALLOC_LOCK_LIMIT` for a
    * secure block.
@@ -319,6 +332,12 @@ export declare function endsWithProcess(): void
 export declare function externalBytes(): number
 
 /**
+ * Whether bytes that this thread has a view of may be in use by what is in flight: then `free` lets a block go. False
+ * where the runtime cannot be asked: on Bun and Deno.
+ */
+export declare function mayBeInUse(): boolean
+
+/**
  * Keeps the stack of the allocation of a slot's block, for the reports of the debug mode, unless one is kept
  * already. Returns the one that is kept.
  */
@@ -346,6 +365,13 @@ export interface ProcessStats {
   collectedFrees: number
   /** Bytes that no handle holds any more, but an `ArrayBuffer` whose finalizer has not run. */
   awaitingFinalizerBytes: number
+  /**
+   * Blocks among these that were freed while somebody may have been using their bytes: they end as nobody has a view of
+   * them any more.
+   */
+  letGoBlocks: number
+  /** Their bytes. */
+  letGoBytes: number
   /** Blocks that could not be freed as a thread ended, because another one may be reading them. */
   leakedAtTeardown: number
   /** The limit on `liveBytes` that was set, or null. */
@@ -380,9 +406,11 @@ export declare function stats(): ProcessStats
  *   `registers[2]`, or as they are if that is -1. It sets `registers[1]` to the block's address, or to -1 if a
  *   number cannot hold it.
  * - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
- *   that is below `endOfKeys`; then it has none left.
+ *   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to 0 if the block has ended; to 1 if it
+ *   was let go because a network handle is open, to 2 because a request is in flight. `Slot.resize` does so, too.
+ * - `freeNow()` is to `free()` what `Slot.freeNow` is to `Slot.free`.
  *
- * Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
+ * All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
  */
 export declare function takeHotPair(): HotPair
 
@@ -409,3 +437,10 @@ export interface ThreadStats {
  * Throws `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE` for an address that `malloc` cannot have returned.
  */
 export declare function usableSize(address: bigint): number
+
+/**
+ * Says that the event loop has turned: from now on the `ArrayBuffer`s that were made since it last did can be collected
+ * as any others. Until then each is kept, so that in a stretch without turns a sweep can tell which of them nobody has
+ * any more. To be called once after `Slot.buffer` was, as soon as the event loop turns.
+ */
+export declare function weakenBuffers(): void

@@ -14,6 +14,7 @@ export const {
   debugMode,
   endConsume,
   GrowingBlock,
+  mayBeInUse,
   noteAllocation,
   perThread,
   reportAtExit,
@@ -21,6 +22,7 @@ export const {
   Slot,
   stats,
   usableSize,
+  weakenBuffers,
 } = binding
 export type { AddressRange, ProcessStats, ThreadStats } from '../index.js'
 export type BlockPool = native.BlockPool

@@ -20,6 +20,8 @@ pub use self::alignment::Alignment;
 pub(crate) use self::attributes::Attributes;
 pub use self::consume::Consumed;
 pub use self::options::BlockOptions;
+#[cfg(feature = "napi")]
+pub(crate) use self::secure::wipe;
 use crate::debug::{self, Corruption};
 use crate::error::OutOfMemory;
 use crate::fill::fill;

@@ -55,7 +55,7 @@ pub(super) unsafe fn expose(start: NonNull<u8>, kept: usize, len: usize) {
 /// # Safety
 ///
 /// `start` must be the first of `len` bytes of a secure block, and nobody else may access these.
-pub(super) unsafe fn wipe(start: NonNull<u8>, len: usize) {
+pub(crate) unsafe fn wipe(start: NonNull<u8>, len: usize) {
     let zeroize = |start: *mut u8, len: usize| {
         // SAFETY: these are some of the caller's bytes; they may be uninitialised.
         unsafe { slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>(), len) }.zeroize();

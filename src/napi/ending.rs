@@ -65,8 +65,7 @@ impl Environment {
                 State::Viewed => {
                     let view = self.views.borrow_mut().remove(&index);
                     let last = view.and_then(View::leave);
-                    drop(self.unsettle(place));
-                    place.forget();
+                    self.forget(place);
                     drop(last);
                 }
                 State::Idle | State::Vacant | State::Changing => continue,

@@ -11,8 +11,10 @@ use std::sync::{Arc, Weak};
 use napi::sys;
 
 use super::ending::EndsAlong;
+use super::event_loop::EventLoop;
 use super::failure::{Failure, Outcome, check};
 use super::hot::Registers;
+use super::let_go::LetGo;
 use super::ownership;
 use super::stores::{Finalizers, Stores};
 use super::sweep::Sweeper;
@@ -32,6 +34,8 @@ pub(crate) struct Environment {
     /// The pools that blocks go back to, by the entry that has the block.
     pub(crate) homes: RefCell<HashMap<u32, Arc<Pool>>>,
     pub(crate) stores: Stores,
+    pub(crate) event_loop: EventLoop,
+    pub(crate) let_go: LetGo,
     /// What else must end with the environment, where the runtime does not finalize it then.
     pub(super) left: RefCell<Vec<Weak<dyn EndsAlong>>>,
     /// `ArrayBuffer.prototype.transfer` as it was when the addon was loaded; null before Node 21.
@@ -63,7 +67,9 @@ impl Environment {
             slots: Owner::new(FIRST_GENERATION.fetch_add(DISTANCE, Ordering::Relaxed)),
             views: RefCell::default(),
             homes: RefCell::default(),
-            stores: Stores::new(finalizers),
+            stores: Stores::new(finalizers, view_sweep_is_on()),
+            event_loop: EventLoop::new(finalizers == Finalizers::Ordered),
+            let_go: LetGo::new(),
             left: RefCell::default(),
             transfer: Cell::new(capture_transfer(env)?),
             bun_gc: Cell::new(bun_gc),
@@ -140,6 +146,12 @@ impl Drop for Environment {
     fn drop(&mut self) {
         ownership::lock().remove_table(self.slots.table());
     }
+}
+
+/// Whether the program has not turned off that dropped blocks with an `ArrayBuffer` are freed without waiting for the
+/// event loop.
+fn view_sweep_is_on() -> bool {
+    std::env::var_os("CMALLOC_VIEW_SWEEP").is_none_or(|value| value != "0")
 }
 
 unsafe extern "C" fn finalize(env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {

@@ -80,7 +80,14 @@ impl Failure {
     pub(crate) fn bad_ticket() -> Self {
         Self::error(
             c"ERR_CMALLOC_BAD_TICKET",
-            "No block waits for this ticket: it was taken already, or it is none of this process's",
+            "No block waits for this ticket: it was taken already, or no handOver() of this process made it",
+        )
+    }
+
+    pub(crate) fn ticket_in_use() -> Self {
+        Self::error(
+            c"ERR_CMALLOC_BAD_TICKET",
+            "Another block waits for this ticket already: hand this one over with a ticket of its own",
         )
     }
 

@@ -12,12 +12,14 @@
 
 /** The raw calls that `takeHotPair` hands out. */
 export interface HotPair {
-  /** The arguments and results of both calls: a key; a length, then an address; a byte to fill with. */
+  /** The arguments and results of the calls: a key; a length, then an address or a reason; a byte to fill with. */
   readonly registers: Float64Array<ArrayBuffer>
   /** Allocates into a slot. */
   allocate(this: void): void
-  /** Frees a slot's block. */
+  /** Frees a slot's block, or lets it go if somebody may be using its bytes. */
   free(this: void): void
+  /** Frees a slot's block, whatever is in flight. */
+  freeNow(this: void): void
   /** How far a slot's next key is from its last one. */
   readonly keyStep: number
   /** Every key is below this. */

@@ -55,6 +55,11 @@ impl<B> Holders<B> {
         self.state().store
     }
 
+    /// Whether the block is still here: nobody took it back, and it was not freed or leaked.
+    pub(super) fn has_block(&self) -> bool {
+        self.state().block.is_some()
+    }
+
     /// Notes, as the environment begins to go down, whether the bytes never left their `ArrayBuffer`.
     pub(super) fn note_end(&self, unmoved: bool) {
         self.state().unmoved_at_end = unmoved;

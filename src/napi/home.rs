@@ -9,6 +9,7 @@ use std::sync::Arc;
 use napi::sys;
 
 use super::environment::Environment;
+use super::event_loop::User;
 use super::failure::{Failure, Outcome};
 use super::lifecycle::{Init, signed};
 use super::table::{Place, add};
@@ -88,7 +89,7 @@ impl Environment {
     }
 
     /// Gives the block that an entry has just got a home.
-    fn settle(&self, place: Place<'_>, home: &Arc<Pool>) {
+    pub(super) fn settle(&self, place: Place<'_>, home: &Arc<Pool>) {
         self.homes.borrow_mut().insert(place.index(), Arc::clone(home));
         place.set_homed(true);
     }
@@ -132,6 +133,7 @@ impl Environment {
         place: Place<'_>,
         len: usize,
         home: Option<Arc<Pool>>,
+        user: Option<User>,
     ) -> Outcome<()> {
         // Before the ArrayBuffer is detached: a refusal must leave it as it is.
         let block = self.with_last_chance(env, || match &home {
@@ -139,18 +141,19 @@ impl Environment {
             None => Block::allocate(len, Init::Uninit.into(), place.attributes()),
         })?;
         let block = Homed::new(block, home);
-        let recovered = self.recover(env, place)?;
-        self.replace(env, place, block, recovered)
+        let recovered = user.is_none() && self.recover(env, place)?;
+        self.replace(env, place, block, recovered, user)
     }
 
     /// Puts a copy of an entry's block, as far as it has room for that, in the place of it. `recovered` says that nobody
-    /// else can reach the old bytes.
+    /// else can reach the old bytes, `user` who may be using them.
     pub(super) fn replace(
         &self,
         env: sys::napi_env,
         place: Place<'_>,
         mut block: Homed,
         recovered: bool,
+        user: Option<User>,
     ) -> Outcome<()> {
         let (start, old) = place.parts().ok_or_else(Failure::freed)?;
         if let Some(block) = &mut block.block {
@@ -162,7 +165,7 @@ impl Environment {
             drop(self.take(place));
             self.report(env, -signed(old));
         } else {
-            self.abandon(env, place);
+            self.abandon(env, place, user);
         }
         add(&self.slots.counters().explicit_frees, 1);
         let home = block.home.clone();

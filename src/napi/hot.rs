@@ -15,11 +15,12 @@ use napi::sys;
 use napi_derive::napi;
 
 use super::environment::Environment;
+use super::event_loop::User;
 use super::external::create_array_buffer;
 use super::failure::{Failure, Outcome, check};
 use super::lifecycle::Init;
 use super::slot::{byte_of, length_of};
-use super::table::{END_OF_KEYS, KEY_STEP};
+use super::table::{END_OF_KEYS, KEY_STEP, Place};
 use crate::block::Attributes;
 
 /// The registers, each the bits of a double. Their memory is never given back, some bytes for each
@@ -32,6 +33,8 @@ pub(crate) struct Registers([AtomicU64; Self::LEN]);
 const KEY: usize = 0;
 /// The length before `allocate`, the address after it.
 const BYTE_LENGTH: usize = 1;
+/// Why `free` or a resize let a block go: 0 if it did not.
+const USER: usize = 1;
 const FILL: usize = 2;
 
 /// What asks for memory as it is, instead of a byte to fill it with.
@@ -43,9 +46,11 @@ const UNINIT: f64 = -1.0;
 ///   `registers[2]`, or as they are if that is -1. It sets `registers[1]` to the block's address, or to -1 if a
 ///   number cannot hold it.
 /// - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
-///   that is below `endOfKeys`; then it has none left.
+///   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to 0 if the block has ended; to 1 if it
+///   was let go because a network handle is open, to 2 because a request is in flight. `Slot.resize` does so, too.
+/// - `freeNow()` is to `free()` what `Slot.freeNow` is to `Slot.free`.
 ///
-/// Both throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
+/// All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
 #[napi(ts_return_type = "HotPair")]
 pub fn take_hot_pair(env: Env) -> napi::Result<Unknown<'static>> {
     let take = || {
@@ -68,6 +73,7 @@ fn create_pair(env: sys::napi_env, environment: &Rc<Environment>) -> Outcome<sys
         (c"registers", create_registers(env, environment)?),
         (c"allocate", create_function(env, environment, allocate)?),
         (c"free", create_function(env, environment, free)?),
+        (c"freeNow", create_function(env, environment, free_now)?),
         (c"keyStep", create_number(env, KEY_STEP)?),
         (c"endOfKeys", create_number(env, END_OF_KEYS)?),
     ];
@@ -151,7 +157,7 @@ unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info)
     unsafe {
         run(env, info, |environment| {
             let registers = environment.registers.get();
-            let place = environment.slots.find(registers.get(KEY)).ok_or_else(Failure::stale_key)?;
+            let place = find(environment)?;
             let len = length_of(registers.get(BYTE_LENGTH))?;
             let fill = registers.get(FILL);
             let init = if fill == UNINIT { Init::Uninit } else { Init::Byte(byte_of(fill)?) };
@@ -165,12 +171,18 @@ unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info)
 
 unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
-    unsafe {
-        run(env, info, |environment| {
-            let place = environment.slots.find(environment.registers.get().get(KEY)).ok_or_else(Failure::stale_key)?;
-            environment.free(env, place)
-        })
-    }
+    unsafe { run(env, info, |environment| environment.free(env, find(environment)?)) }
+}
+
+unsafe extern "C" fn free_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: the runtime calls with its own arguments.
+    unsafe { run(env, info, |environment| environment.free_now(env, find(environment)?)) }
+}
+
+/// The slot's entry that the registers name.
+#[inline]
+fn find(environment: &Environment) -> Outcome<Place<'_>> {
+    environment.slots.find(environment.registers.get().get(KEY)).ok_or_else(Failure::stale_key)
 }
 
 /// Runs a raw call. What goes wrong is thrown; nothing unwinds into the runtime.
@@ -205,6 +217,19 @@ impl Registers {
     /// New registers, which are never given back.
     pub(crate) fn leak() -> &'static Self {
         Box::leak(Box::new(Self(Default::default())))
+    }
+
+    /// Says whether a block was let go.
+    #[inline]
+    pub(super) fn set_user(&self, user: Option<User>) {
+        self.set(
+            USER,
+            match user {
+                None => 0.0,
+                Some(User::Handle) => 1.0,
+                Some(User::Request) => 2.0,
+            },
+        );
     }
 
     #[inline]

@@ -11,6 +11,7 @@ use napi::sys;
 
 use super::debug::{must_be_intact, must_be_plausible};
 use super::environment::Environment;
+use super::event_loop::User;
 use super::failure::{Failure, Outcome};
 use super::growing::GrowingBlock;
 use super::home::Homed;
@@ -65,14 +66,28 @@ impl Environment {
         Ok(())
     }
 
-    /// Frees the block at once, or gives it back to its pool; or, if it has escaped, leaves it to its `ArrayBuffer`.
+    /// Frees the block at once, or gives it back to its pool. If somebody may be using its bytes it is let go; if it has
+    /// escaped, it is left to its `ArrayBuffer`.
     #[inline]
     pub(crate) fn free(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<()> {
+        let user = self.user_of(env, place);
+        self.free_unless_used(env, place, user)
+    }
+
+    /// [`free`](Self::free) for who knows that nobody is using the bytes.
+    #[inline]
+    pub(crate) fn free_now(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<()> {
+        self.free_unless_used(env, place, None)
+    }
+
+    #[inline]
+    fn free_unless_used(&self, env: sys::napi_env, place: Place<'_>, user: Option<User>) -> Outcome<()> {
         let (_, len) = place.parts().ok_or_else(Failure::freed)?;
+        self.note_user(None);
         // The bytes under an ArrayBuffer are not reported, and need not be for a moment only: a large
         // report makes V8 collect on the spot.
         let reported = place.state() == State::Live;
-        if self.recover_unreported(env, place)? {
+        if user.is_none() && self.recover_unreported(env, place)? {
             let freed = if place.is_homed() { self.send_home(place) } else { place.take().map_or(Ok(()), Block::free) };
             self.count(|counters| &counters.explicit_frees);
             if reported {
@@ -81,11 +96,20 @@ impl Environment {
             freed?;
         } else {
             let intact = must_be_intact(place, "by free()");
-            self.abandon(env, place);
+            if user.is_some() {
+                self.wipe_if_secure(place);
+            }
             self.count(|counters| &counters.explicit_frees);
+            self.abandon(env, place, user);
             intact?;
         }
         Ok(())
+    }
+
+    /// Tells the raw calls whether a block was let go, and why.
+    #[inline]
+    pub(super) fn note_user(&self, user: Option<User>) {
+        self.registers.get().set_user(user);
     }
 
     /// Frees the block of a slot that was collected, or leaves it to its `ArrayBuffer`. The slot's
@@ -95,7 +119,7 @@ impl Environment {
             State::Live => self.free_collected(env, place),
             State::Viewed => {
                 // Whoever holds the ArrayBuffer may still use it.
-                self.abandon(env, place);
+                self.abandon(env, place, None);
                 self.count(|counters| &counters.collected_frees);
             }
             State::Idle | State::Vacant | State::Changing => {}
@@ -128,7 +152,7 @@ impl Environment {
         }
         let block = place.lend().ok_or_else(Failure::freed)?;
         let len = signed(block.len());
-        match View::create(env, Homed::new(block, self.home_of(place)), &self.stores) {
+        match View::create(env, Homed::new(block, self.home_of(place)), place.index(), &self.stores) {
             Ok((view, value)) => {
                 if let Err(failure) = self.watch_store(env, &view) {
                     // Nobody has seen the ArrayBuffer: its end means nothing.
@@ -154,23 +178,26 @@ impl Environment {
         }
     }
 
-    /// Resizes the block, which keeps its pool; an escaped one is copied into a new block.
+    /// Resizes the block, which keeps its pool. One that has escaped, or whose bytes somebody may be using, is copied
+    /// into a new block.
     pub(crate) fn resize(&self, env: sys::napi_env, place: Place<'_>, len: usize) -> Outcome<()> {
         let (_, old) = place.parts().ok_or_else(Failure::freed)?;
+        self.note_user(None);
+        let user = self.user_of(env, place);
         must_be_intact(place, "by resize()")?;
         let home = self.home_of(place);
         let leaves_bytes = place.attributes().is_secure() || home.as_ref().is_some_and(|home| home.scrubs());
         if leaves_bytes && len != old {
-            return self.resize_by_copy(env, place, len, home);
+            return self.resize_by_copy(env, place, len, home, user);
         }
         // Before the ArrayBuffer is detached: a refusal must leave it as it is.
         self.check_resize(env, place, len)?;
-        if !self.recover(env, place)? {
+        if user.is_some() || !self.recover(env, place)? {
             let block = self.with_last_chance(env, || match &home {
                 Some(home) => home.malloc(len),
                 None => Block::allocate(len, place.attributes().init_of_copy(), place.attributes()),
             })?;
-            return self.replace(env, place, Homed::new(block, home), false);
+            return self.replace(env, place, Homed::new(block, home), false, user);
         }
         self.with_last_chance(env, || place.change(|block| block.resize(len)).transpose())?
             .ok_or_else(Failure::freed)?;
@@ -280,14 +307,24 @@ impl Environment {
         place.parts().ok_or_else(Failure::freed)?;
         must_be_intact(place, "by handOver()")?;
         if ownership::lock().has_ticket(&ticket) {
-            return Err(Failure::bad_ticket());
+            return Err(Failure::ticket_in_use());
         }
         if !self.recover(env, place)? {
             return Err(Failure::escaped());
         }
+        // The pool is left only once the block is out of here.
+        let home = self.home_of(place);
         let block = self.take(place).ok_or_else(Failure::freed)?.into_block();
         let len = block.len();
-        ownership::lock().add_ticket(ticket, block);
+        let added = ownership::lock().add_ticket(ticket, block);
+        if let Err(block) = added {
+            // Another thread was faster.
+            place.put(block);
+            if let Some(home) = &home {
+                self.settle(place, home);
+            }
+            return Err(Failure::ticket_in_use());
+        }
         self.count(|counters| &counters.handed_over);
         self.report(env, -signed(len));
         Ok(())
@@ -375,25 +412,32 @@ impl Environment {
         }
         let Some(block) = view.into_block(env) else {
             // Leaked as the environment went down.
-            drop(self.unsettle(place));
-            place.forget();
+            self.forget(place);
             return Ok(false);
         };
         place.reclaim(block);
         Ok(true)
     }
 
-    /// Leaves an escaped block to its backing store, and with it its home.
-    pub(super) fn abandon(&self, env: sys::napi_env, place: Place<'_>) {
+    /// Leaves a block to its backing store, and with it its home: one that has escaped, or that `user` may be using.
+    pub(super) fn abandon(&self, env: sys::napi_env, place: Place<'_>, user: Option<User>) {
+        if let Some(user) = user {
+            return self.let_go(env, place, user);
+        }
         let view = self.views.borrow_mut().remove(&place.index());
         // First, so that at every moment somebody is known to own the address.
         let last = view.and_then(|view| view.orphan(env));
+        self.forget(place);
+        // Nobody may be known to own it any more once C has it back.
+        drop(last);
+    }
+
+    /// Takes what is known of a viewed block from its entry: its control block has dealt with it, or will.
+    pub(super) fn forget(&self, place: Place<'_>) {
         if place.state() == State::Viewed {
             drop(self.unsettle(place));
             place.forget();
         }
-        // Nobody may be known to own it any more once C has it back.
-        drop(last);
     }
 
     fn attached(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<sys::napi_value> {

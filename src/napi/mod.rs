@@ -10,6 +10,7 @@
 mod debug;
 mod ending;
 mod environment;
+mod event_loop;
 mod external;
 mod failure;
 #[cfg(feature = "fault-injection")]
@@ -18,6 +19,7 @@ mod growing;
 mod holders;
 mod home;
 mod hot;
+mod let_go;
 mod lifecycle;
 mod ownership;
 mod pool;
@@ -29,6 +31,7 @@ mod stores;
 mod sweep;
 mod table;
 mod view;
+mod view_sweep;
 
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;

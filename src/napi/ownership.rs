@@ -1,6 +1,7 @@
 //! Who owns an address, in all threads of the process: asked by `consume` only.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, PoisonError};
 
 use super::table::{Owned, Table};
@@ -11,8 +12,8 @@ use crate::{Block, pool};
 pub(crate) struct Ownership {
     /// The tables of all environments.
     tables: Vec<Arc<Table>>,
-    /// The blocks that outlived their slot, and their lengths: an `ArrayBuffer` still holds them.
-    orphans: BTreeMap<usize, usize>,
+    /// The blocks that outlived their slot: an `ArrayBuffer` still holds them.
+    orphans: BTreeMap<usize, Orphan>,
     /// The blocks that were leaked, and their lengths.
     leaked: BTreeMap<usize, usize>,
     /// The blocks that were handed over and not taken yet, by ticket.
@@ -21,6 +22,20 @@ pub(crate) struct Ownership {
     claims: BTreeMap<usize, Claim>,
     /// What the counters of environments that are gone ended with.
     past: Totals,
+}
+
+/// A block that outlived its slot.
+struct Orphan {
+    len: usize,
+    /// Whether it was freed while somebody may have been using its bytes.
+    let_go: bool,
+}
+
+/// Blocks, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) blocks: u64,
+    pub(crate) bytes: u64,
 }
 
 /// How far a block is on its way to its new owner.
@@ -100,14 +115,11 @@ impl Ownership {
     pub(crate) fn remove_table(&mut self, table: &Arc<Table>) {
         self.tables.retain(|other| !Arc::ptr_eq(other, table));
         self.past.add(table);
-        if self.tables.is_empty() {
-            // Nobody is left who could take them.
-            self.tickets.clear();
-        }
     }
 
-    pub(crate) fn add_orphan(&mut self, start: usize, len: usize) {
-        self.orphans.insert(start, len);
+    /// Notes a block that outlived its slot; `let_go` says that it was freed while somebody may be using its bytes.
+    pub(crate) fn add_orphan(&mut self, start: usize, len: usize, let_go: bool) {
+        self.orphans.insert(start, Orphan { len, let_go });
     }
 
     pub(crate) fn remove_orphan(&mut self, start: usize) {
@@ -118,9 +130,16 @@ impl Ownership {
         self.leaked.insert(start, len);
     }
 
-    /// Keeps a block for whoever has the ticket.
-    pub(crate) fn add_ticket(&mut self, ticket: String, block: Block) {
-        self.tickets.insert(ticket, block);
+    /// Keeps a block for whoever has the ticket, in whichever thread, until it is taken or the process ends. Returns it
+    /// if another block waits for that ticket.
+    pub(crate) fn add_ticket(&mut self, ticket: String, block: Block) -> Result<(), Block> {
+        match self.tickets.entry(ticket) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(block);
+                Ok(())
+            }
+            Entry::Occupied(_) => Err(block),
+        }
     }
 
     /// The block of a ticket, once.
@@ -148,7 +167,8 @@ impl Ownership {
             let start = block.as_ptr().addr();
             address >= start && address - start < block.len()
         });
-        if in_ticket || within(&self.orphans, address) || within(&self.leaked, address) || pool::owns(address) {
+        let in_orphan = within(&self.orphans, address, |orphan| orphan.len);
+        if in_ticket || in_orphan || within(&self.leaked, address, |len| *len) || pool::owns(address) {
             return Owned::Yes;
         }
         let mut answers = self.tables.iter().map(|table| table.owns(address));
@@ -160,9 +180,14 @@ impl Ownership {
         self.claims.remove(&address);
     }
 
-    /// The blocks that wait for the finalizer of their `ArrayBuffer`: how many, and their bytes.
-    pub(crate) fn orphans(&self) -> (u64, u64) {
-        (self.orphans.len() as u64, self.orphans.values().map(|len| *len as u64).sum())
+    /// The blocks that wait for the end of their `ArrayBuffer`.
+    pub(crate) fn orphans(&self) -> Sum {
+        Sum::of(self.orphans.values())
+    }
+
+    /// Those among them that were freed while somebody may have been using their bytes.
+    pub(crate) fn let_go(&self) -> Sum {
+        Sum::of(self.orphans.values().filter(|orphan| orphan.let_go))
     }
 
     /// Whether a block lives on without a handle that could free it.
@@ -183,6 +208,13 @@ impl Ownership {
     }
 }
 
+impl Sum {
+    fn of<'a>(orphans: impl Iterator<Item = &'a Orphan>) -> Self {
+        orphans
+            .fold(Self::default(), |sum, orphan| Self { blocks: sum.blocks + 1, bytes: sum.bytes + orphan.len as u64 })
+    }
+}
+
 impl Totals {
     fn add(&mut self, table: &Table) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -194,8 +226,8 @@ impl Totals {
     }
 }
 
-fn within(blocks: &BTreeMap<usize, usize>, address: usize) -> bool {
-    blocks.range(..=address).next_back().is_some_and(|(start, len)| address - start < *len)
+fn within<T>(blocks: &BTreeMap<usize, T>, address: usize, len_of: impl Fn(&T) -> usize) -> bool {
+    blocks.range(..=address).next_back().is_some_and(|(start, block)| address - start < len_of(block))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -214,11 +246,21 @@ mod tests {
 
     #[test]
     fn the_inside_of_an_orphan_is_owned() {
-        lock().add_orphan(1 << 40, 100);
+        lock().add_orphan(1 << 40, 100, false);
         assert_eq!([1 << 40, (1 << 40) + 99].map(|address| lock().owns(address)), [Owned::Yes; 2]);
         assert_eq!([(1 << 40) + 100, (1 << 40) - 1].map(|address| lock().owns(address)), [Owned::No; 2]);
         lock().remove_orphan(1 << 40);
         assert_eq!(lock().owns(1 << 40), Owned::No);
+    }
+
+    #[test]
+    fn a_ticket_that_is_given_out_twice_keeps_its_first_block() {
+        let blocks = [8, 16].map(|len| Block::malloc(len).unwrap());
+        let [first, second] = blocks;
+        assert!(lock().add_ticket(String::from("twice"), first).is_ok());
+        let refused = lock().add_ticket(String::from("twice"), second).expect_err("the ticket is out");
+        assert_eq!(refused.len(), 16);
+        assert_eq!(lock().take_ticket("twice").map(|block| block.len()), Some(8));
     }
 }
 
@@ -257,7 +299,7 @@ mod loom_tests {
     fn a_ticket_is_taken_once() {
         loom::model(|| {
             let block = Block::malloc(8).unwrap();
-            lock().add_ticket(String::from("ticket"), block);
+            assert!(lock().add_ticket(String::from("ticket"), block).is_ok());
             let take = || lock().take_ticket("ticket").is_some();
             let other = thread::spawn(take);
             let mine = take();

@@ -114,12 +114,24 @@ impl Slot {
         })
     }
 
-    /// Frees the block, or gives it back to its pool. If its `ArrayBuffer` was transferred, the bytes live on as long as that does.
+    /// Frees the block, or gives it back to its pool, and detaches its `ArrayBuffer`.
+    ///
+    /// If there is an `ArrayBuffer`, and a request is in flight or a network handle open that may be using its bytes, the
+    /// block is let go: the `ArrayBuffer` stays as it is, and the block ends as soon as nobody has that any more; likewise
+    /// if its bytes were transferred.
     ///
     /// Throws `ERR_CMALLOC_FREED` if there is none.
     #[napi]
     pub fn free(&self, env: Env) -> napi::Result<()> {
         self.run(env, |environment, env| environment.free(env, self.place()))
+    }
+
+    /// Frees the block as `free` does, whatever is in flight: for who knows that nobody is using its bytes.
+    ///
+    /// Throws as `free` does.
+    #[napi]
+    pub fn free_now(&self, env: Env) -> napi::Result<()> {
+        self.run(env, |environment, env| environment.free_now(env, self.place()))
     }
 
     /// Gives the block away and returns its address: C code must `free()` it now.
@@ -130,7 +142,8 @@ impl Slot {
         self.run(env, |environment, env| Ok(BigInt::from(environment.release(env, self.place())? as u64)))
     }
 
-    /// Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`.
+    /// Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`; or copies the block,
+    /// and lets the old one go as `free` does, if somebody may be using its bytes.
     ///
     /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_CMALLOC_LOCK_LIMIT` for a
     /// secure block.

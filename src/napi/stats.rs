@@ -28,6 +28,11 @@ pub struct ProcessStats {
     pub collected_frees: f64,
     /// Bytes that no handle holds any more, but an `ArrayBuffer` whose finalizer has not run.
     pub awaiting_finalizer_bytes: f64,
+    /// Blocks among these that were freed while somebody may have been using their bytes: they end as nobody has a view of
+    /// them any more.
+    pub let_go_blocks: f64,
+    /// Their bytes.
+    pub let_go_bytes: f64,
     /// Blocks that could not be freed as a thread ended, because another one may be reading them.
     pub leaked_at_teardown: f64,
     /// The limit on `liveBytes` that was set, or null.
@@ -58,8 +63,8 @@ pub fn stats() -> ProcessStats {
     let budget = crate::budget();
     let ownership = ownership::lock();
     let totals = ownership.totals();
-    let (orphans, orphan_bytes) = ownership.orphans();
-    let came = totals.allocations + totals.taken_over + ownership.tickets() + orphans + ownership.leaked();
+    let (orphans, let_go) = (ownership.orphans(), ownership.let_go());
+    let came = totals.allocations + totals.taken_over + ownership.tickets() + orphans.blocks + ownership.leaked();
     let went = totals.explicit_frees + totals.collected_frees + totals.handed_over;
     ProcessStats {
         live_blocks: came.saturating_sub(went) as f64,
@@ -68,7 +73,9 @@ pub fn stats() -> ProcessStats {
         allocations: totals.allocations as f64,
         explicit_frees: totals.explicit_frees as f64,
         collected_frees: totals.collected_frees as f64,
-        awaiting_finalizer_bytes: orphan_bytes as f64,
+        awaiting_finalizer_bytes: orphans.bytes as f64,
+        let_go_blocks: let_go.blocks as f64,
+        let_go_bytes: let_go.bytes as f64,
         leaked_at_teardown: ownership.leaked() as f64,
         memory_limit: budget.limit.map(|bytes| bytes as f64),
         available_bytes: budget.available.map(|bytes| bytes as f64),

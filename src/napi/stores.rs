@@ -37,11 +37,35 @@ pub(crate) enum Finalizers {
     ByCollector,
 }
 
-/// The control blocks of an environment whose backing stores are there.
+/// The control blocks of an environment that have a block, the oldest first.
+#[derive(Default)]
+struct Held {
+    controls: Vec<Arc<Control>>,
+    /// How many of them, from the start, are older than the last turn of the event loop.
+    turned: usize,
+}
+
+impl Held {
+    /// Drops those from the list whose block is gone.
+    fn prune(&mut self) {
+        let before = self.turned;
+        let mut index = 0;
+        self.controls.retain(|control| {
+            let kept = control.has_block();
+            self.turned -= usize::from(index < before && !kept);
+            index += 1;
+            kept
+        });
+    }
+}
+
+/// The backing stores of an environment.
 pub(crate) struct Stores {
-    held: RefCell<Vec<Arc<Control>>>,
+    held: RefCell<Held>,
     /// How many to hold before those that are gone are dropped from the list.
     prune_at: Cell<usize>,
+    /// Whether the blocks of `ArrayBuffer`s are freed without waiting for the event loop.
+    swept: bool,
     /// A strong reference to the sentinel, or null.
     pub(crate) sentinel: Cell<sys::napi_ref>,
     /// The sentinel's number. Those before it die an ordinary death.
@@ -62,10 +86,12 @@ struct Sentinel {
 }
 
 impl Stores {
-    pub(crate) fn new(finalizers: Finalizers) -> Self {
+    /// `swept` says whether the blocks of `ArrayBuffer`s may be freed without waiting for the event loop.
+    pub(crate) fn new(finalizers: Finalizers, swept: bool) -> Self {
         Self {
             held: RefCell::default(),
             prune_at: Cell::new(64),
+            swept: swept && finalizers != Finalizers::ByCollector,
             sentinel: Cell::new(ptr::null_mut()),
             current: Cell::new(0),
             count: Cell::new(0),
@@ -80,17 +106,43 @@ impl Stores {
         self.finalizers == Finalizers::ByCollector
     }
 
+    /// Whether a finalizer says for certain what nothing else can: a sweep may look at `ArrayBuffer`s.
+    pub(crate) fn are_swept(&self) -> bool {
+        self.swept || !self.end_is_clear()
+    }
+
+    /// Whether a sweep frees the blocks of dead `ArrayBuffer`s.
+    pub(super) fn sweeps_free(&self) -> bool {
+        self.swept
+    }
+
+    /// The control blocks that have a block.
+    pub(super) fn controls(&self) -> Vec<Arc<Control>> {
+        let mut held = self.held.borrow_mut();
+        held.prune();
+        held.controls.clone()
+    }
+
+    /// Those that were made since this was last asked for, as the event loop turned.
+    fn turn(&self) -> Vec<Arc<Control>> {
+        let mut held = self.held.borrow_mut();
+        held.prune();
+        let new = held.controls[held.turned..].to_vec();
+        held.turned = held.controls.len();
+        new
+    }
+
     /// Notes, as the environment begins to go down, which bytes never left their `ArrayBuffer`s.
     pub(super) fn end(&self, env: sys::napi_env) {
         if !self.ending.replace(true) {
-            for control in self.held.take() {
+            for control in self.held.take().controls {
                 control.note_end(env);
             }
         }
     }
 
     /// Whether nothing needs to be told apart as the environment ends: not whether bytes were moved away.
-    pub(crate) fn end_is_clear(&self) -> bool {
+    fn end_is_clear(&self) -> bool {
         self.ends_with_process.get() || self.end_in_collector()
     }
 
@@ -115,14 +167,26 @@ pub fn ends_with_process(env: Env) -> napi::Result<()> {
     Ok(())
 }
 
+/// Says that the event loop has turned: from now on the `ArrayBuffer`s that were made since it last did can be collected
+/// as any others. Until then each is kept, so that in a stretch without turns a sweep can tell which of them nobody has
+/// any more. To be called once after `Slot.buffer` was, as soon as the event loop turns.
+#[napi]
+pub fn weaken_buffers(env: Env) -> napi::Result<()> {
+    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
+    for control in environment.stores.turn() {
+        control.weaken(env.raw());
+    }
+    Ok(())
+}
+
 impl Environment {
     /// Watches the store of a view that was just made. If that fails, nobody may get its `ArrayBuffer`.
     pub(crate) fn watch_store(self: &Rc<Self>, env: sys::napi_env, view: &View) -> Outcome<()> {
         let stores = &self.stores;
-        if stores.end_is_clear() {
+        if !stores.are_swept() {
             return Ok(());
         }
-        if stores.finalizers == Finalizers::Ordered {
+        if stores.finalizers == Finalizers::Ordered && !stores.end_is_clear() {
             let sentinel = self.create_sentinel(env)?;
             let old = stores.sentinel.replace(sentinel);
             if !old.is_null() {
@@ -131,11 +195,11 @@ impl Environment {
             }
         }
         let mut held = stores.held.borrow_mut();
-        if held.len() >= stores.prune_at.get() {
-            held.retain(|control| control.store_is_held());
-            stores.prune_at.set(held.len() * 2 + 64);
+        if held.controls.len() >= stores.prune_at.get() {
+            held.prune();
+            stores.prune_at.set(held.controls.len() * 2 + 64);
         }
-        held.push(Arc::clone(&view.0));
+        held.controls.push(Arc::clone(&view.0));
         Ok(())
     }
 

@@ -5,8 +5,8 @@
 //! the collector has found the slot dead. When an environment's bytes or slots have grown by a part
 //! since the last sweep, the blocks of the dead are freed; their late finalizers find nothing to do.
 //!
-//! A block that has an `ArrayBuffer` is not swept: other JavaScript may hold its bytes, which only the
-//! finalizer of the backing store can tell.
+//! A block that has an `ArrayBuffer` is looked at in a sweep of its own, [`view_sweep`](super::view_sweep): as soon as
+//! much lies under those of dead slots, or nothing at all was found dead although much came.
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
@@ -16,18 +16,31 @@ use napi::sys;
 
 use super::environment::Environment;
 use super::failure::{Failure, Outcome, check};
+use super::ownership::Sum;
 use super::scope::in_scope;
 use super::table::{Place, State};
 use super::view::call_captured;
 use crate::{OutOfMemory, pool};
 
 /// Bytes, and slots, by which an environment grows at least before it is swept.
-const BYTES: u64 = 128 << 20;
+pub(super) const BYTES: u64 = 128 << 20;
 const SLOTS: usize = 16 << 10;
+
+/// Bytes by which an environment grows before its `ArrayBuffer`s are looked at, if no slot was found dead. (A collection
+/// that V8 finds no reason for itself; and an `ArrayBuffer` from which its own slot can be reached keeps that alive.)
+const UNDECIDED: u64 = 512 << 20;
+
+/// What a block with an `ArrayBuffer` takes besides its bytes, until the event loop turns.
+const OVERHEAD: u64 = 4096;
+
+/// What a block with an `ArrayBuffer` weighs in the decision to sweep.
+pub(super) fn weight(len: usize) -> u64 {
+    len as u64 + OVERHEAD
+}
 
 /// How many references are looked at in one handle scope. What was looked at stays alive until the
 /// scope is closed.
-const SCOPE: usize = 256;
+pub(super) const SCOPE: usize = 256;
 
 /// More than V8 lets native memory grow before it collects garbage at once: half of its heap's limit,
 /// which the user can set.
@@ -35,7 +48,7 @@ const NUDGE: i64 = 1 << 40;
 
 /// How often garbage is collected before a request is refused. The first time may end a collection that
 /// had begun before the last handles were made, and which keeps them.
-const COLLECTIONS: u32 = 2;
+pub(super) const COLLECTIONS: u32 = 2;
 
 /// The weak references to an environment's slots, and when they are looked at next.
 pub(crate) struct Sweeper {
@@ -44,13 +57,7 @@ pub(crate) struct Sweeper {
     occupied: Cell<usize>,
     next_at_bytes: Cell<u64>,
     next_at_slots: Cell<usize>,
-}
-
-/// Blocks that no handle holds any more, but whose `ArrayBuffer`'s finalizer has not run.
-#[derive(Clone, Copy, Default)]
-struct Waiting {
-    blocks: u64,
-    bytes: u64,
+    undecided_at_bytes: Cell<u64>,
 }
 
 impl Sweeper {
@@ -60,6 +67,7 @@ impl Sweeper {
             occupied: Cell::new(0),
             next_at_bytes: Cell::new(BYTES),
             next_at_slots: Cell::new(SLOTS),
+            undecided_at_bytes: Cell::new(UNDECIDED),
         }
     }
 
@@ -112,17 +120,52 @@ impl Environment {
     /// Frees the blocks of all slots that the collector has found dead.
     #[cold]
     pub(crate) fn sweep(&self, env: sys::napi_env) {
-        self.for_each_dead(env, |environment, place| {
-            if place.state() == State::Live {
+        let before = self.live_bytes();
+        let under_views = self.sweep_slots(env);
+        let is_undecided = before >= self.sweeper.undecided_at_bytes.get();
+        if under_views >= BYTES || is_undecided {
+            self.sweep_all(env);
+        } else {
+            self.swept();
+        }
+    }
+
+    /// [`sweep`](Self::sweep), which looks at every `ArrayBuffer`.
+    fn sweep_all(&self, env: sys::napi_env) {
+        self.sweep_views(env);
+        // The collection has found slots dead, too.
+        self.sweep_slots(env);
+        self.sweeper.undecided_at_bytes.set(u64::MAX);
+        self.swept();
+    }
+
+    fn swept(&self) {
+        let bytes = self.live_bytes();
+        self.sweeper.next_at_bytes.set(bytes + BYTES.max(bytes / 2));
+        let undecided_at = self.sweeper.undecided_at_bytes.get().min(bytes + UNDECIDED.max(bytes / 2));
+        self.sweeper.undecided_at_bytes.set(undecided_at);
+        let slots = self.sweeper.occupied.get();
+        self.sweeper.next_at_slots.set(slots + SLOTS.max(slots / 2));
+    }
+
+    /// Frees the blocks without an `ArrayBuffer` of the slots that the collector has found dead. Returns the weight of
+    /// those with one.
+    pub(super) fn sweep_slots(&self, env: sys::napi_env) -> u64 {
+        let mut under_views = 0;
+        self.for_each_dead(env, |environment, place| match (place.state(), place.parts()) {
+            (State::Live, _) => {
                 environment.free_collected(env, place);
                 // The finalizer has nothing to do any more, and may come late.
                 environment.unwatch(env, place.index());
             }
+            (State::Viewed, Some((_, len))) => under_views += weight(len),
+            _ => {}
         });
-        let bytes = self.slots.counters().live_bytes.load(Ordering::Relaxed);
-        self.sweeper.next_at_bytes.set(bytes + BYTES.max(bytes / 2));
-        let slots = self.sweeper.occupied.get();
-        self.sweeper.next_at_slots.set(slots + SLOTS.max(slots / 2));
+        under_views
+    }
+
+    fn live_bytes(&self) -> u64 {
+        self.slots.counters().live_bytes.load(Ordering::Relaxed)
     }
 
     /// Runs what may be refused for want of memory; if it is, frees what pools retain and tries once more; then
@@ -158,7 +201,7 @@ impl Environment {
                 break;
             }
             self.nudge(env);
-            self.sweep(env);
+            self.sweep_all(env);
             // What was swept may have gone back to its pool.
             match pool::or_give_up(&mut operation) {
                 Ok(value) => return Ok(value),
@@ -170,7 +213,7 @@ impl Environment {
 
     /// Whether freeing everything that this environment has would be enough.
     fn could_help(&self, refusal: &OutOfMemory) -> bool {
-        let bytes = self.slots.counters().live_bytes.load(Ordering::Relaxed);
+        let bytes = self.live_bytes() + self.let_go.bytes();
         bytes > 0
             && match *refusal {
                 OutOfMemory::Allocator { requested } => requested as u64 <= bytes,
@@ -186,22 +229,30 @@ impl Environment {
             }
     }
 
-    /// The error for a refusal, which says what waits for finalizers.
+    /// The error for a refusal, which says what waits for an end that may come soon.
     fn refused(&self, env: sys::napi_env, refusal: OutOfMemory) -> Failure {
-        let Waiting { blocks, bytes } = self.waiting(env);
-        let failure = Failure::from(refusal);
-        if blocks == 0 {
-            return failure;
+        let (dropped, let_go) = self.waiting(env);
+        let mut failure = Failure::from(refusal);
+        if let_go.blocks > 0 {
+            failure = failure.with_hint(&format!(
+                "{} bytes of {} freed blocks may still be in use by I/O in flight: await what uses their bytes, and let \
+                 go of views of them",
+                let_go.bytes, let_go.blocks
+            ));
         }
-        failure.with_hint(&format!(
-            "{bytes} bytes of {blocks} dropped blocks wait for the finalizers of their ArrayBuffers, which run between \
-             turns of the event loop: call free(), declare them with `using`, or let the event loop turn"
-        ))
+        if dropped.blocks > 0 {
+            failure = failure.with_hint(&format!(
+                "{} bytes of {} dropped blocks wait for the finalizers of their ArrayBuffers, which run between turns of \
+                 the event loop: call free(), declare them with `using`, or let the event loop turn",
+                dropped.bytes, dropped.blocks
+            ));
+        }
+        failure
     }
 
     /// Makes V8 collect garbage at once, by telling it of memory that is not there. Bun takes no notice,
     /// but can be asked.
-    fn nudge(&self, env: sys::napi_env) {
+    pub(super) fn nudge(&self, env: sys::napi_env) {
         let mut total = 0;
         self.flush_report(env);
         if !self.bun_gc.get().is_null() {
@@ -228,16 +279,20 @@ impl Environment {
         });
     }
 
-    fn waiting(&self, env: sys::napi_env) -> Waiting {
-        let (blocks, bytes) = super::ownership::lock().orphans();
-        let mut waiting = Waiting { blocks, bytes };
+    /// What was dropped, and what was let go, and is held by an `ArrayBuffer` still.
+    fn waiting(&self, env: sys::napi_env) -> (Sum, Sum) {
+        let (orphans, let_go) = {
+            let ownership = super::ownership::lock();
+            (ownership.orphans(), ownership.let_go())
+        };
+        let mut dropped = Sum { blocks: orphans.blocks - let_go.blocks, bytes: orphans.bytes - let_go.bytes };
         self.for_each_dead(env, |_, place| {
             if let (State::Viewed, Some((_, len))) = (place.state(), place.parts()) {
-                waiting.blocks += 1;
-                waiting.bytes += len as u64;
+                dropped.blocks += 1;
+                dropped.bytes += len as u64;
             }
         });
-        waiting
+        (dropped, let_go)
     }
 
     /// Calls `visit` for each slot that the collector has found dead and whose finalizer has not run.
@@ -258,7 +313,7 @@ impl Environment {
         }
     }
 
-    fn is_dead(&self, env: sys::napi_env, index: u32) -> bool {
+    pub(super) fn is_dead(&self, env: sys::napi_env, index: u32) -> bool {
         let reference = self.sweeper.reference(index);
         // An idle entry has nothing to free, and there may be many: they are not looked at.
         if reference.is_null() || matches!(self.slots.place(index).state(), State::Idle | State::Vacant) {

@@ -10,6 +10,7 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::{self, ThreadId};
 
 use napi::sys;
@@ -34,20 +35,47 @@ pub(crate) struct Control {
     /// A reference to the `ArrayBuffer`, until its bytes are no longer under it or nobody asks any more; then null.
     /// Only the environment's thread uses what it points to.
     array_buffer: AtomicPtr<sys::napi_ref__>,
-    /// Whether the reference is a strong one as long as the slot holds the block. See [`View::create`].
-    strong: bool,
+    /// Whether the reference keeps the `ArrayBuffer` from being collected now.
+    holds: AtomicBool,
+    /// Whether sweeps ask for the `ArrayBuffer` as long as anybody holds the block. See [`View::create`].
+    swept: bool,
+    /// The entry that lent the block.
+    index: u32,
+    /// How many bytes the block has.
+    len: usize,
+    /// Whether the slot has let go of the block.
+    orphaned: AtomicBool,
     /// Whether the collector calls the store's finalizer.
     ends_in_collector: bool,
     /// The environment's thread.
     thread: ThreadId,
 }
 
+/// Why a slot lets go of a block that has an `ArrayBuffer`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Departure {
+    /// It was collected, or its bytes are elsewhere.
+    Ended,
+    /// It was freed while somebody may be using the bytes.
+    InUse,
+}
+
 /// A slot's side of an `ArrayBuffer` over its block.
 pub(crate) struct View(pub(super) Arc<Control>);
 
 impl Control {
-    pub(super) fn store_is_held(&self) -> bool {
-        self.holders.store() == Store::Held
+    /// Whether the block is still here: neither taken back by its slot, nor freed or leaked.
+    pub(super) fn has_block(&self) -> bool {
+        self.holders.has_block()
+    }
+
+    pub(super) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The block's bytes, if its slot has let go of it.
+    pub(super) fn orphaned_len(&self) -> Option<usize> {
+        self.orphaned.load(Ordering::Relaxed).then_some(self.len)
     }
 
     /// Notes, as the environment begins to go down, whether the bytes never left their `ArrayBuffer`.
@@ -60,28 +88,62 @@ impl Control {
         // As the environment ends the reference stays: nothing more may be collected before it is known
         // whose the bytes are.
         if runs_javascript(env) {
-            self.weaken(env);
+            if self.swept {
+                self.weaken(env);
+            } else {
+                self.delete_reference(env);
+            }
         }
-        self.leave()
+        self.leave(Departure::Ended)
     }
 
-    /// [`orphan`](Self::orphan) as the environment ends, without a word to the runtime.
-    fn leave(&self) -> Option<Homed> {
-        self.holders.slot_ended(|block| ownership::lock().add_orphan(block.as_ptr().addr(), block.len()))
+    /// [`orphan`](Self::orphan) as the environment ends, without a word to the runtime; or while somebody may be using
+    /// the bytes, so that the reference stays as it is until the next sweep or turn of the loop.
+    fn leave(&self, departure: Departure) -> Option<Homed> {
+        self.orphaned.store(true, Ordering::Relaxed);
+        self.holders.slot_ended(|block| {
+            ownership::lock().add_orphan(block.as_ptr().addr(), block.len(), departure == Departure::InUse);
+        })
     }
 
-    /// Lets the `ArrayBuffer` be collected. Where the end of the environment is clear nobody asks for it any more.
-    fn weaken(&self, env: sys::napi_env) {
-        if !self.strong {
-            return self.delete_reference(env);
-        }
+    /// Lets the `ArrayBuffer` be collected. Returns whether it was kept from that.
+    pub(super) fn weaken(&self, env: sys::napi_env) -> bool {
         let reference = self.array_buffer.load(Ordering::Relaxed);
-        if !reference.is_null() {
-            let mut count = 0;
-            // SAFETY: a reference that is not null is alive; this is a strong one, of count 1, as the slot, which
-            // lets go once, is the only one to weaken it.
-            unsafe { sys::napi_reference_unref(env, reference, &raw mut count) };
+        if reference.is_null() || !self.holds.swap(false, Ordering::Relaxed) {
+            return false;
         }
+        let mut count = 0;
+        // SAFETY: a reference that is not null is alive; `holds` said that its count was 1.
+        unsafe { sys::napi_reference_unref(env, reference, &raw mut count) };
+        true
+    }
+
+    /// Keeps the `ArrayBuffer` from being collected.
+    pub(super) fn hold(&self, env: sys::napi_env) {
+        let reference = self.array_buffer.load(Ordering::Relaxed);
+        if reference.is_null() || self.holds.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut count = 0;
+        // SAFETY: a reference that is not null is alive; `holds` said that its count was 0.
+        unsafe { sys::napi_reference_ref(env, reference, &raw mut count) };
+    }
+
+    /// Whether the `ArrayBuffer` is gone.
+    pub(super) fn is_collected(&self, env: sys::napi_env) -> bool {
+        let reference = self.array_buffer.load(Ordering::Relaxed);
+        let mut value = ptr::null_mut();
+        // SAFETY: a reference that is not null is alive; `value` is a place to write to.
+        !reference.is_null()
+            && unsafe { sys::napi_get_reference_value(env, reference, &raw mut value) } == sys::Status::napi_ok
+            && value.is_null()
+    }
+
+    /// Takes the block, which nobody can reach any more: its `ArrayBuffer` had the bytes, and is gone. `None` if its
+    /// store's finalizer was first.
+    pub(super) fn take_unreachable(&self, env: sys::napi_env) -> Option<Homed> {
+        self.delete_reference(env);
+        self.holders.take()
     }
 
     /// Lets go of the `ArrayBuffer`.
@@ -114,9 +176,14 @@ impl Control {
         }
     }
 
-    /// Whether the bytes are still under the `ArrayBuffer` that was made for them.
+    /// Whether the bytes are still under the `ArrayBuffer` that was made for them. In a scope of the caller's.
+    pub(super) fn is_attached_here(&self, env: sys::napi_env) -> bool {
+        self.attached(env).is_ok_and(|value| !value.is_null())
+    }
+
+    /// Likewise, in a scope of its own.
     fn is_attached(&self, env: sys::napi_env) -> bool {
-        in_scope(env, || self.attached(env).is_ok_and(|value| !value.is_null())).unwrap_or(false)
+        in_scope(env, || self.is_attached_here(env)).unwrap_or(false)
     }
 
     /// The `ArrayBuffer`, if it is still the one that holds the bytes; else null.
@@ -133,22 +200,27 @@ impl Control {
 }
 
 impl View {
-    /// Makes an `ArrayBuffer` over `block`. On an error the block comes back.
+    /// Makes an `ArrayBuffer` over the block that the entry `index` lent. On an error the block comes back.
     ///
-    /// Unless the end of the environment is clear, the `ArrayBuffer` is not collected before the slot is:
-    /// a thread can be ended at any moment, and what its stack held is garbage then. Whether the bytes of
-    /// an `ArrayBuffer` had been moved away could not be told any more.
+    /// The `ArrayBuffer` is not collected before the event loop turns, or a sweep looks at it: once it is gone, nobody
+    /// can tell any more whether its bytes had been moved away. For the same reason a thread that can be ended at any
+    /// moment, when what its stack held is garbage, keeps it.
     pub(crate) fn create(
         env: sys::napi_env,
         block: Homed,
+        index: u32,
         stores: &Stores,
     ) -> Result<(Self, sys::napi_value), (Failure, Block)> {
         let (start, len) = (block.as_ptr(), block.len());
-        let strong = !stores.end_is_clear();
+        let swept = stores.are_swept();
         let control = Arc::new(Control {
             holders: Holders::new(block),
             array_buffer: AtomicPtr::new(ptr::null_mut()),
-            strong,
+            holds: AtomicBool::new(swept),
+            swept,
+            index,
+            len,
+            orphaned: AtomicBool::new(false),
             ends_in_collector: stores.end_in_collector(),
             thread: thread::current().id(),
         });
@@ -174,7 +246,7 @@ impl View {
             )));
         }
         let mut array_buffer = ptr::null_mut();
-        let count = u32::from(strong);
+        let count = u32::from(swept);
         // SAFETY: `value` is the ArrayBuffer that was just made.
         if let Err(failure) = check(unsafe { sys::napi_create_reference(env, value, count, &raw mut array_buffer) }) {
             // SAFETY: likewise; nobody has seen it yet, so that it can be detached.
@@ -216,14 +288,29 @@ impl View {
         self.0.holders.take().map(Homed::into_block)
     }
 
+    /// Whether this is the slot's side of a control block.
+    pub(super) fn is_of(&self, control: &Arc<Control>) -> bool {
+        Arc::ptr_eq(&self.0, control)
+    }
+
+    /// Whether some backing store may still have the bytes.
+    pub(crate) fn store_is_held(&self) -> bool {
+        self.0.holders.store() == Store::Held
+    }
+
     /// Lets go of the block, and leaves it to its backing store. Returns it if that is gone.
     pub(crate) fn orphan(self, env: sys::napi_env) -> Option<Homed> {
         self.0.orphan(env)
     }
 
+    /// [`orphan`](Self::orphan), while somebody may be using the bytes.
+    pub(crate) fn let_go(self) -> Option<Homed> {
+        self.0.leave(Departure::InUse)
+    }
+
     /// [`orphan`](Self::orphan) as the environment ends, without a word to the runtime.
     pub(crate) fn leave(self) -> Option<Homed> {
-        self.0.leave()
+        self.0.leave(Departure::Ended)
     }
 }
 

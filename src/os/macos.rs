@@ -5,6 +5,8 @@ use std::ptr::NonNull;
 
 pub(crate) use super::no_lock::{hide_from_dumps, lock, lock_limit, show_in_dumps, unlock};
 pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, discard, huge_page_size, populate};
+#[cfg(feature = "napi")]
+pub(crate) use super::unix::{is_standard_stream, symbol};
 pub(crate) use super::unix::{page_size, resident_pages};
 
 /// What a block of the C allocator holds.

@@ -11,7 +11,8 @@
 //! - `hide_from_dumps(start, len)`, `lock(start, len)`, what undoes them, and `lock_limit()`;
 //! - `usable_size(block)`: how much a block of the C allocator holds;
 //! - `available_memory()`: how much more can be made resident;
-//! - `doubt(address)`: why there can be no block of the C allocator at an address.
+//! - `doubt(address)`: why there can be no block of the C allocator at an address;
+//! - `symbol(name)`: a function that the process exports; `is_standard_stream(descriptor)`.
 
 #[cfg(all(any(target_os = "linux", target_os = "freebsd"), not(miri)))]
 mod lock;
@@ -45,9 +46,12 @@ mod platform;
 #[path = "other.rs"]
 mod platform;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+#[cfg(feature = "napi")]
+use std::ffi::{CStr, c_void};
 use std::io;
+#[cfg(feature = "napi")]
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(feature = "napi")]
 pub(crate) use platform::doubt;
@@ -67,6 +71,24 @@ pub(crate) fn trim() {
 pub(crate) fn stay_loaded() {
     #[cfg(all(windows, not(miri)))]
     platform::stay_loaded();
+}
+
+/// What names an open file: a number, or on Windows a handle.
+#[cfg(all(feature = "napi", not(windows)))]
+pub(crate) type FileDescriptor = std::ffi::c_int;
+#[cfg(all(feature = "napi", windows))]
+pub(crate) type FileDescriptor = usize;
+
+/// A function that the process exports by this name, as Node does with libuv's.
+#[cfg(feature = "napi")]
+pub(crate) fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
+    if fault::strikes() { None } else { platform::symbol(name) }
+}
+
+/// Whether an open file is what the process began with as its standard input, output or error.
+#[cfg(feature = "napi")]
+pub(crate) fn is_standard_stream(descriptor: FileDescriptor) -> bool {
+    platform::is_standard_stream(descriptor)
 }
 
 /// Why there can be no block of the C allocator at an address.

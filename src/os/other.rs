@@ -8,6 +8,8 @@ pub(crate) use super::no_lock::{hide_from_dumps, lock, lock_limit, show_in_dumps
 pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, discard, huge_page_size, populate};
 #[cfg(all(unix, not(miri)))]
 pub(crate) use super::unix::page_size;
+#[cfg(all(unix, not(miri), feature = "napi"))]
+pub(crate) use super::unix::{is_standard_stream, symbol};
 
 /// A page size that is right or too small: touching more often than needed does no harm.
 #[cfg(any(miri, not(unix)))]
@@ -42,4 +44,16 @@ pub(crate) fn available_memory() -> Option<u64> {
 #[cfg(feature = "napi")]
 pub(crate) fn doubt(_address: usize) -> Option<crate::os::Doubt> {
     None
+}
+
+/// Unknown.
+#[cfg(all(any(miri, not(unix)), feature = "napi"))]
+pub(crate) fn symbol(_name: &std::ffi::CStr) -> Option<NonNull<std::ffi::c_void>> {
+    None
+}
+
+/// Unknown.
+#[cfg(all(any(miri, not(unix)), feature = "napi"))]
+pub(crate) fn is_standard_stream(_descriptor: crate::os::FileDescriptor) -> bool {
+    false
 }

@@ -1,6 +1,10 @@
 //! What the Unix systems have in common.
 
+#[cfg(feature = "napi")]
+use std::ffi::{CStr, c_void};
 use std::io;
+#[cfg(feature = "napi")]
+use std::ptr::NonNull;
 
 /// `sysconf(_SC_PAGESIZE)`.
 pub(crate) fn page_size() -> usize {
@@ -33,4 +37,17 @@ pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io
         }
     }
     Ok(())
+}
+
+/// `dlsym`: a function that the process exports by this name.
+#[cfg(feature = "napi")]
+pub(crate) fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
+    // SAFETY: the name ends with a zero.
+    NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
+}
+
+/// The first three are.
+#[cfg(feature = "napi")]
+pub(crate) fn is_standard_stream(descriptor: crate::os::FileDescriptor) -> bool {
+    (0..=2).contains(&descriptor)
 }

@@ -1,12 +1,17 @@
 //! Windows.
 
+#[cfg(feature = "napi")]
+use std::ffi::{CStr, c_void};
 use std::io;
 use std::mem;
 use std::ptr::NonNull;
 
 #[cfg(feature = "napi")]
+use windows_sys::Win32::System::Console::{GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE};
+#[cfg(feature = "napi")]
 use windows_sys::Win32::System::LibraryLoader::{
-    GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
+    GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW, GetModuleHandleW,
+    GetProcAddress,
 };
 use windows_sys::Win32::System::ProcessStatus::{K32QueryWorkingSetEx, PSAPI_WORKING_SET_EX_INFORMATION};
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, GlobalMemoryStatusEx, MEMORYSTATUSEX, SYSTEM_INFO};
@@ -94,4 +99,32 @@ pub(crate) fn stay_loaded() {
     // SAFETY: with this flag the name is any address inside of the library, such as that of a function of its own, and
     // `module` is a handle to write to.
     unsafe { GetModuleHandleExW(flags, stay_loaded as *const u16, &raw mut module) };
+}
+
+/// `GetProcAddress`: a function that the program exports by this name.
+#[cfg(feature = "napi")]
+pub(crate) fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
+    // SAFETY: no name of a module means the program, and the function's ends with a zero.
+    let function = unsafe { GetProcAddress(GetModuleHandleW(std::ptr::null()), name.as_ptr().cast()) };
+    NonNull::new(function? as *mut c_void)
+}
+
+/// `CompareObjectHandles`, as libuv works with a duplicate of each. Windows before 10 has no such function: there a pipe
+/// is never known to be one of them.
+#[cfg(feature = "napi")]
+pub(crate) fn is_standard_stream(descriptor: crate::os::FileDescriptor) -> bool {
+    type Compare = unsafe extern "system" fn(usize, usize) -> i32;
+    // SAFETY: both names end with a zero. The function has this type, and takes any handles.
+    unsafe {
+        let Some(compare) = GetProcAddress(
+            GetModuleHandleW(windows_sys::w!("kernelbase.dll")),
+            c"CompareObjectHandles".as_ptr().cast(),
+        ) else {
+            return false;
+        };
+        let compare = mem::transmute::<unsafe extern "system" fn() -> isize, Compare>(compare);
+        [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE]
+            .into_iter()
+            .any(|stream| compare(descriptor, GetStdHandle(stream).addr()) != 0)
+    }
 }

@@ -19,6 +19,8 @@ pub(crate) use self::doubt::doubt;
 pub(crate) use self::huge::{advise_huge, huge_page_size};
 pub(crate) use self::trim::trim;
 pub(crate) use super::lock::{hide_from_dumps, lock, lock_limit, show_in_dumps, unlock};
+#[cfg(feature = "napi")]
+pub(crate) use super::unix::{is_standard_stream, symbol};
 pub(crate) use super::unix::{page_size, resident_pages};
 
 /// By huge pages, and on most kernels by `MADV_POPULATE_WRITE`.

@@ -1,0 +1,122 @@
+//! Blocks that are **let go**: freed while somebody may still be using their bytes.
+//!
+//! Such a block has left its slot, and keeps its `ArrayBuffer` as it is. It ends when nobody has that any more. Between
+//! turns of the event loop the collector finds out; in a stretch without turns a sweep does, so that what is let go
+//! does not pile up.
+
+use std::cell::Cell;
+
+use napi::bindgen_prelude::Env;
+use napi::sys;
+use napi_derive::napi;
+
+use super::environment::Environment;
+use super::event_loop::User;
+use super::sweep::{BYTES, weight};
+use super::table::{Place, State};
+use super::view::View;
+use crate::block;
+
+/// How much an environment has let go, as far as it is known without looking.
+pub(crate) struct LetGo {
+    weight: Cell<u64>,
+    sweep_at: Cell<Option<u64>>,
+}
+
+impl LetGo {
+    pub(crate) fn new() -> Self {
+        Self { weight: Cell::new(0), sweep_at: Cell::new(None) }
+    }
+
+    /// An upper bound of the bytes that are let go.
+    pub(super) fn bytes(&self) -> u64 {
+        self.weight.get()
+    }
+
+    /// Adds a block. Returns whether there may be so much that a sweep is due.
+    fn add(&self, len: usize) -> bool {
+        self.weight.set(self.weight.get() + weight(len));
+        self.is_due()
+    }
+
+    fn is_due(&self) -> bool {
+        let sweep_at = self.sweep_at.get().unwrap_or_else(|| {
+            let first = Self::quantum();
+            self.sweep_at.set(Some(first));
+            first
+        });
+        self.weight.get() >= sweep_at
+    }
+
+    /// Notes what a sweep has found to be in use still.
+    pub(super) fn swept(&self, weight: u64) {
+        self.weight.set(weight);
+        self.sweep_at.set(Some(weight + Self::quantum().max(weight / 2)));
+    }
+
+    /// How much more may be let go before a sweep: less where there is little memory.
+    fn quantum() -> u64 {
+        const PART: u64 = 8;
+        let budget = crate::budget();
+        let limit = budget.limit.map_or(u64::MAX, |limit| limit as u64 / PART);
+        let machine = budget.available.map_or(u64::MAX, |available| (available + budget.live as u64) / PART);
+        BYTES.min(limit).min(machine)
+    }
+}
+
+/// Whether bytes that this thread has a view of may be in use by what is in flight: then `free` lets a block go. False
+/// where the runtime cannot be asked: on Bun and Deno.
+#[napi]
+pub fn may_be_in_use(env: Env) -> napi::Result<bool> {
+    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
+    Ok(environment.event_loop.user(env.raw()).is_some())
+}
+
+impl Environment {
+    /// Who may be using the bytes of an entry's block; `None` if it is certain that nobody is.
+    #[inline]
+    pub(super) fn user_of(&self, env: sys::napi_env, place: Place<'_>) -> Option<User> {
+        if place.state() != State::Viewed {
+            return None;
+        }
+        // An ArrayBuffer that has ended, wherever its bytes had gone, is used by nobody.
+        let has_store = self.views.borrow().get(&place.index()).is_some_and(View::store_is_held);
+        if has_store { self.event_loop.user(env) } else { None }
+    }
+
+    /// Lets the block of a viewed entry go.
+    #[cold]
+    pub(super) fn let_go(&self, env: sys::napi_env, place: Place<'_>, user: User) {
+        let len = place.parts().map_or(0, |(_, len)| len);
+        let view = self.views.borrow_mut().remove(&place.index());
+        // First, so that at every moment somebody is known to own the address.
+        let last = view.and_then(View::let_go);
+        self.forget(place);
+        // Nobody may be known to own it any more once C has it back.
+        drop(last);
+        self.note_user(Some(user));
+        if self.let_go.add(len) {
+            // Some may have ended by their finalizers.
+            self.let_go.weight.set(self.weight_of_orphans());
+            if self.let_go.is_due() {
+                self.sweep_views(env);
+            }
+        }
+    }
+
+    /// The weight of what has left its slot, and is not known to have ended.
+    pub(super) fn weight_of_orphans(&self) -> u64 {
+        self.stores.controls().iter().filter_map(|control| control.orphaned_len()).map(weight).sum()
+    }
+
+    /// Wipes the block of an entry that is secure: not even who may be using it sees it after its `free`.
+    pub(super) fn wipe_if_secure(&self, place: Place<'_>) {
+        if place.attributes().is_secure()
+            && let Some((start, len)) = place.parts()
+        {
+            // SAFETY: the block is there until its control block ends it. Whoever is reading it meanwhile, in C, may see
+            // zeros in the place of the secret: that is what this is for.
+            unsafe { block::wipe(start, len) };
+        }
+    }
+}
