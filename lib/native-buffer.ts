@@ -335,11 +335,6 @@ export class NativeBuffer implements Disposable {
     freeHandle(this)
   }
 
-  /** STUB until it is there. */
-  freeNow(): void {
-    freeHandle(this)
-  }
-
   /**
    * Frees the block at the end of the scope of a `using` declaration; nothing if it is gone already. A pinned block
    * is freed as soon as its last pin goes.

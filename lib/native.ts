@@ -33,7 +33,3 @@ export type Slot = native.Slot
 export const hotPair: native.HotPair = binding.takeHotPair()
 
 if (isMainThread) binding.endsWithProcess()
-
-// STUB until the binding has it.
-export const mayBeInUse: () => boolean =
-  (binding as { mayBeInUse?: () => boolean }).mayBeInUse ?? (() => (globalThis as { inUse?: boolean }).inUse === true)
