@@ -15,5 +15,6 @@ export { mallocAsync, type MallocAsyncOptions, type Progress } from './malloc-as
 export { free, getBufferAddress, NativeBuffer } from './native-buffer.js'
 export type { MallocOptions } from './options.js'
 export type { Pin } from './pin.js'
+export type { NodeStream, PinUntil, WebStream } from './until.js'
 export { perThread, setMemoryLimit, stats, type ProcessStats, type ThreadStats } from './stats.js'
 export type { ViewConstructor } from './view.js'

@@ -16,12 +16,15 @@ import {
   typedArray,
   typedArrayName,
 } from './primordials.js'
-import { allocateCell, freeCell, initialise, recycle, refresh, type Cell } from './slots.js'
+import { allocateCell, freeCell, freeCellNow, initialise, recycle, refresh, type Cell } from './slots.js'
+import { noteView } from './turn.js'
+import { checkUntil, type PinUntil } from './until.js'
+import { usePinned } from './use.js'
 import { index, positiveInteger, relativeIndex } from './validate.js'
 import { viewOf, type ViewConstructor } from './view.js'
 
 // In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
-const [giveBack, isHeld] = [freeCell, isPinned]
+const [giveBack, giveBackNow, isHeld] = [freeCell, freeCellNow, isPinned]
 
 /** Only this file has it, so that nobody else makes handles. */
 const KEY = Symbol('cmalloc')
@@ -41,6 +44,9 @@ let addressOf: (buffer: NativeBuffer) => bigint
 /** Frees a handle's block, likewise. */
 let freeHandle: (buffer: NativeBuffer) => void
 
+/** Frees a handle's block at once, likewise. */
+let freeHandleNow: (buffer: NativeBuffer) => void
+
 /** The address of a handle's block, likewise; `undefined` if the block is gone. */
 export let addressIfLive: (buffer: NativeBuffer) => bigint | undefined
 
@@ -49,6 +55,11 @@ export let copyOut: (buffer: NativeBuffer, start: number, byteLength: number) =>
 
 /** Leaves the block of a handle to whoever has the ticket. Returns its length. */
 export let handOverCell: (source: NativeBuffer, ticket: string) => number
+
+interface Views {
+  readonly buffer: ArrayBuffer
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
 
 /**
  * A handle for one block of C memory.
@@ -62,7 +73,7 @@ export class NativeBuffer implements Disposable {
   #cell: Cell | undefined
   #byteLength: number
   /** The block's `ArrayBuffer` and the view over the whole of it, once somebody asked. */
-  #views: { buffer: ArrayBuffer; bytes: Uint8Array<ArrayBuffer> } | undefined
+  #views: Views | undefined
 
   /** @internal */
   private constructor(key: symbol, cell: Cell, byteLength: number) {
@@ -88,44 +99,46 @@ export class NativeBuffer implements Disposable {
       return copy
     }
     const freeFast = (buffer: NativeBuffer): void => {
-      giveBack(buffer.#useAlone('free'))
-      // Not before: an ArrayBuffer that is collected cannot be detached any more, and would keep the block.
+      const cell = buffer.#useAlone('free')
+      const byteLength = buffer.#byteLength
+      // Kept until the block is gone: an ArrayBuffer that is collected cannot be detached any more.
+      const views = buffer.#views
       buffer.#empty()
-    }
-    const freeChecked = (buffer: NativeBuffer): void => {
-      const { slot } = buffer.#useAlone('free')
       try {
-        freeFast(buffer)
-      } finally {
-        // A corrupt block is freed too, although that throws.
-        if (slot.freed) {
-          noteEnd(buffer, 'free()')
-          buffer.#empty()
+        giveBack(cell)
+      } catch (error) {
+        buffer.#restore(cell, byteLength, views)
+        throw error
+      }
+    }
+    const freeFastNow = (buffer: NativeBuffer): void => buffer.#end('free', giveBackNow)
+    const checked =
+      (end: (buffer: NativeBuffer) => void, operation: string) =>
+      (buffer: NativeBuffer): void => {
+        const { slot } = buffer.#useAlone('free')
+        try {
+          end(buffer)
+        } finally {
+          // A corrupt block is freed too, although that throws.
+          if (slot.freed) noteEnd(buffer, operation)
         }
       }
-    }
-    freeHandle = DEBUG ? freeChecked : freeFast
+    freeHandle = DEBUG ? checked(freeFast, 'free()') : freeFast
+    freeHandleNow = DEBUG ? checked(freeFastNow, 'freeNow()') : freeFastNow
     moveHandle = (source, byteLength) => {
-      const cell = source.#useAlone('consume')
-      let resizeFailed: boolean
-      try {
-        resizeFailed = cell.slot.transfer(byteLength)
-      } finally {
-        // Also if it was refused half-way: the key may be stale then.
-        refresh(cell)
-      }
+      const [cell, resizeFailed] = source.#end('consume', (own) => [own, own.slot.transfer(byteLength)])
+      refresh(cell)
       if (DEBUG) noteEnd(source, 'consume()')
-      source.#empty()
       return [createHandle(cell, cell.slot.byteLength), resizeFailed]
     }
     handOverCell = (source, ticket) => {
-      const cell = source.#useAlone('hand over')
       const byteLength = source.#byteLength
-      cell.slot.handOver(ticket)
+      const cell = source.#end('hand over', (own) => {
+        own.slot.handOver(ticket)
+        return own
+      })
       if (DEBUG) noteEnd(source, 'handOver()')
-      source.#empty()
-      cell.key = cell.slot.key
-      recycle(cell)
+      recycleEmpty(cell)
       return byteLength
     }
   }
@@ -170,20 +183,53 @@ export class NativeBuffer implements Disposable {
   }
 
   /**
-   * Pins the block for I/O in flight or for C code that keeps its address: as long as a pin is held, `free`, `resize`,
-   * `release`, `consume` and `handOver` throw `ERR_CMALLOC_PINNED`, and the handle is not garbage-collected. Pins nest.
+   * Pins the block for I/O in flight or for C code that keeps its address: as long as a pin is held, `free`, `freeNow`,
+   * `resize`, `release`, `consume` and `handOver` throw `ERR_CMALLOC_PINNED`, and the handle is not garbage-collected.
+   * Pins nest.
    *
-   * @throws `ERR_CMALLOC_FREED`
+   * With a promise the pin lets go as that is fulfilled or rejected; with a stream as it is over: finished, at its end,
+   * closed, or after an error. `unpin()` may come earlier. One that never comes to an end pins the block for ever.
+   *
+   * To pin is not to handle: an `'error'` of a stream that nobody handles still ends the program. But it does count as
+   * a handler of a promise, as nothing can look at one without: `await` that too, or nobody is told why it was rejected.
+   *
+   * @param until - a promise, a stream of Node, or a stream of the web; if omitted, the pin is held until its `unpin()`
+   * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`
    *
    * @example
    * ```ts
    * const pin = block.pin()
    * fs.read(fd, block.bytes, 0, block.byteLength, 0, () => pin.unpin())
+   *
+   * response.end(block.bytes)
+   * block.pin(response)
    * ```
    */
-  pin(): Pin {
+  pin(until?: PinUntil): Pin {
+    const wait = checkUntil(until)
+    // Not before: what is the program's own has run until here.
     this.#use('pin')
-    return new Pin(this)
+    return new Pin(this, wait)
+  }
+
+  /**
+   * Calls `work` with the bytes. The block is pinned until `work` has returned or, if it returned a promise, until that
+   * is settled; then it is freed, as by the end of a `using` scope: with its last pin, if there are others.
+   *
+   * @param work - what is done with the bytes
+   * @returns what `work` returns; for a promise a new one, which settles as that does, when the block is freed
+   * @throws what `work` throws; `ERR_INVALID_ARG_TYPE`; and as {@link buffer} and {@link free} do
+   *
+   * @example
+   * ```ts
+   * const written = await malloc(2 ** 20, 1, 'A').use((bytes) => file.write(bytes))
+   * ```
+   */
+  use<R>(work: (bytes: Uint8Array<ArrayBuffer>) => R): R {
+    if (typeof work !== 'function')
+      throw invalidType('work', 'a function, as in use((bytes) => file.write(bytes))', work)
+    this.#use('use')
+    return usePinned(this, this.#view().bytes, work)
   }
 
   /**
@@ -276,17 +322,16 @@ export class NativeBuffer implements Disposable {
     const length = positiveInteger('byteLength', byteLength)
     const old = this.#byteLength
     const checked = checkOptionalInit(init, max(length - old, 1))
-    const cell = this.#useAlone('resize')
+    this.#useAlone('resize')
     // A copy, as the resize empties the views of this block, of which the pattern may be one.
     const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
-    try {
-      cell.slot.resize(length)
-      this.#byteLength = length
-      this.#views = undefined
-    } finally {
-      // A refused resize keeps its ArrayBuffer: dropped, it could be collected, and would then count as escaped.
-      refresh(cell)
-    }
+    const cell = this.#end('resize', (own) => {
+      own.slot.resize(length)
+      return own
+    })
+    refresh(cell)
+    this.#byteLength = length
+    this.#cell = cell
     // A copy of a block whose ArrayBuffer was transferred away is a new block.
     if (DEBUG) noteOrigin(this, cell.slot)
     if (length > old) fillSlot(cell.slot, pattern, old, length)
@@ -314,12 +359,9 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block
    */
   release(): bigint {
-    const cell = this.#useAlone('release')
-    const address = cell.slot.release()
+    const [cell, address] = this.#end('release', (own) => [own, own.slot.release()])
     if (DEBUG) noteEnd(this, 'release()')
-    this.#empty()
-    cell.key = cell.slot.key
-    recycle(cell)
+    recycleEmpty(cell)
     return address
   }
 
@@ -327,12 +369,26 @@ export class NativeBuffer implements Disposable {
    * Frees the block with C's `free`. Views become empty. If the `ArrayBuffer` was transferred away, its bytes live
    * on as long as some `ArrayBuffer` has them. A block of a `Pool` goes back to it.
    *
+   * It never takes bytes from work that is in flight. If the block had views, and the event loop has a request under way
+   * or an open socket, the handle is freed, but views stay as they are, and the memory is freed when nobody has them any
+   * more. {@link freeNow} does not wait for that. Bun and Deno cannot be asked: pin the block there.
+   *
    * @throws `ERR_CMALLOC_FREED` if it is gone already; `ERR_CMALLOC_PINNED` if a pin holds it
    * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block, which is freed
    * all the same
    */
   free(): void {
     freeHandle(this)
+  }
+
+  /**
+   * Frees the block at once, whatever is in flight: for who knows that nobody uses the bytes any more, as all work with
+   * them was awaited. If something does, it reads or writes memory that is somebody else's by then. Else as {@link free}.
+   *
+   * @throws as {@link free} does
+   */
+  freeNow(): void {
+    freeHandleNow(this)
   }
 
   /**
@@ -359,11 +415,12 @@ export class NativeBuffer implements Disposable {
     return this.#cell
   }
 
-  #view(): { buffer: ArrayBuffer; bytes: Uint8Array<ArrayBuffer> } {
+  #view(): Views {
     const { slot } = this.#use('view')
     // Detached by somebody else: the slot knows whether there can be another one.
     if (this.#views === undefined || arrayBufferByteLength(this.#views.buffer) === 0) {
       const buffer = slot.buffer()
+      noteView()
       this.#views = { buffer, bytes: new Bytes(buffer) }
     }
     return this.#views
@@ -375,11 +432,48 @@ export class NativeBuffer implements Disposable {
     return cell
   }
 
+  /**
+   * Takes the block out of the handle, and does with it what ends or moves it. In this order: JavaScript can be stopped
+   * between any two lines, by the timeout of `vm`, by `worker.terminate()` or by a stack overflow. A handle that still
+   * had the block then would give it back a second time. One that is empty leaves it to the garbage collector.
+   */
+  #end<T>(operation: string, end: (cell: Cell) => T): T {
+    const cell = this.#useAlone(operation)
+    const byteLength = this.#byteLength
+    const views = this.#views
+    this.#empty()
+    try {
+      return end(cell)
+    } catch (error) {
+      this.#restore(cell, byteLength, views)
+      throw error
+    }
+  }
+
   #empty(): void {
     this.#cell = undefined
     this.#byteLength = 0
     this.#views = undefined
   }
+
+  /**
+   * Puts the block back after a refusal, and the `ArrayBuffer` too: dropped, it could be collected, and would then count
+   * as escaped. A block that is gone although something was thrown, as a corrupt one is, does not come back.
+   */
+  #restore(cell: Cell, byteLength: number, views: Views | undefined): void {
+    if (cell.slot.freed) return
+    // The key is stale if the refusal came half-way.
+    refresh(cell)
+    this.#byteLength = byteLength
+    this.#views = views
+    this.#cell = cell
+  }
+}
+
+/** Takes back a cell whose block a call of its slot has taken away. */
+function recycleEmpty(cell: Cell): void {
+  cell.key = cell.slot.key
+  recycle(cell)
 }
 
 /**

@@ -3,9 +3,12 @@
  * does not change what cmalloc does.
  */
 
+import { errorMonitor } from 'node:events'
+import { finished as streamFinished } from 'node:stream'
 import * as timers from 'node:timers'
 
-const { apply, getOwnPropertyDescriptor, getPrototypeOf } = Reflect
+export const { apply } = Reflect
+const { getOwnPropertyDescriptor, getPrototypeOf } = Reflect
 
 function getter<T>(prototype: object, key: PropertyKey): (receiver: unknown) => T {
   const get = getOwnPropertyDescriptor(prototype, key)?.get
@@ -94,6 +97,9 @@ export const mapDelete: <K, V>(map: Map<K, V>, key: K) => boolean = uncurry(remo
 export const mapForEach: <K, V>(map: Map<K, V>, visit: (value: V, key: K) => void) => void = uncurry(forEach)
 
 /** The methods of a weak map, likewise. */
+export const weakMapGet: <K extends WeakKey, V>(map: WeakMap<K, V>, key: K) => V | undefined = uncurry(
+  WeakMap.prototype.get,
+)
 export const weakMapSet: <K extends WeakKey, V>(map: WeakMap<K, V>, key: K, value: V) => WeakMap<K, V> = uncurry(
   WeakMap.prototype.set,
 )
@@ -113,7 +119,7 @@ export const unwatch: <T>(registry: FinalizationRegistry<T>, token: WeakKey) => 
   FinalizationRegistry.prototype.unregister,
 )
 
-export const { clearInterval, setInterval } = timers
+export const { clearInterval, setImmediate, setInterval } = timers
 export type Timer = ReturnType<typeof setInterval>
 
 /** The class, which a program may replace as well. */
@@ -126,3 +132,18 @@ export const deref: <T extends object>(reference: WeakRef<T>) => T | undefined =
 export function unref(timer: Timer): void {
   timer.unref()
 }
+
+/** The same for what runs as the event loop turns. */
+export function unrefImmediate(immediate: NodeJS.Immediate): void {
+  immediate.unref()
+}
+
+/** Names the event of an error to those who only watch. */
+export { errorMonitor }
+
+/** Calls back once a stream is over. Returns what stops that. Throws for what is no stream. */
+export const finished: (stream: object, options: { error: boolean }, callback: () => void) => () => void =
+  streamFinished as never
+
+/** Runs a function once the stack is empty. What it throws is an error that nobody catches. */
+export const { queueMicrotask } = globalThis

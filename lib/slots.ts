@@ -4,6 +4,8 @@ import type { CheckedOptions } from './options.js'
 
 // In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
 const { allocate, endOfKeys, free, keyStep, registers } = hotPair
+// Until the binding has it.
+const freeNow: () => void = (hotPair as { freeNow?: () => void }).freeNow ?? free
 const AS_IS = UNINIT
 
 /**
@@ -137,25 +139,42 @@ function receive(give: (slot: Slot) => void): Cell {
   const cell = acquire()
   try {
     give(cell.slot)
-    refresh(cell)
-    return cell
   } catch (error) {
     recycle(cell)
     throw error
   }
+  refresh(cell)
+  return cell
 }
 
-/** Frees a cell's block, and recycles the cell. */
+/** Frees a cell's block unless something may be using its bytes, to which it is left then. Recycles the cell. */
 export function freeCell(cell: Cell): void {
   if (cell.key >= 0) {
     registers[0] = cell.key
     free()
-    const next = cell.key + keyStep
-    cell.key = next < endOfKeys ? next : -1
+    advance(cell)
     recycle(cell)
   } else {
     cell.slot.free()
   }
+}
+
+/** Frees a cell's block at once, and recycles the cell. */
+export function freeCellNow(cell: Cell): void {
+  if (cell.key >= 0) {
+    registers[0] = cell.key
+    freeNow()
+    advance(cell)
+    recycle(cell)
+  } else {
+    ;(cell.slot as { freeNow?: () => void }).freeNow?.()
+  }
+}
+
+/** The key that a slot has after a raw call freed its block. */
+function advance(cell: Cell): void {
+  const next = cell.key + keyStep
+  cell.key = next < endOfKeys ? next : -1
 }
 
 /** Looks up what may have changed: after a call that moves the block or makes the key stale. */

@@ -3,6 +3,7 @@ import { INSPECT } from '../inspect.js'
 import { copyOut } from '../native-buffer.js'
 import { Pin } from '../pin.js'
 import { Bytes, max } from '../primordials.js'
+import { checkUntil, type PinUntil } from '../until.js'
 import { viewOf, type Part, type ViewConstructor } from '../view.js'
 import { bytesOf, type Chunk } from './chunk.js'
 import type { Scope } from './scope.js'
@@ -127,11 +128,13 @@ export class Region {
    * be reset, rewound or disposed, nor a region of it be freed. That throws `ERR_CMALLOC_PINNED`; an arena that goes out
    * of the scope of its `using` is disposed with the last pin.
    *
-   * @throws `ERR_CMALLOC_FREED`
+   * @param until - a promise or a stream with whose end the pin lets go, as for `pin` of a `NativeBuffer`
+   * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`
    */
-  pin(): Pin {
+  pin(until?: PinUntil): Pin {
+    const wait = checkUntil(until)
     this.#use('pin')
-    return new Pin(this.#chunk.owner)
+    return new Pin(this.#chunk.owner, wait)
   }
 
   /** @internal What `console.log` shows. */

@@ -1,0 +1,127 @@
+/** What says when a pin may go: a promise, or a stream. */
+
+import { invalidType } from './errors.js'
+import {
+  apply,
+  errorMonitor,
+  finished,
+  mapDelete,
+  mapForEach,
+  mapSet,
+  PlainMap,
+  queueMicrotask,
+  weakMapDelete,
+  weakMapGet,
+  weakMapSet,
+} from './primordials.js'
+
+type Listen = (event: string, listener: (...args: any[]) => void) => unknown
+
+/** A stream of Node: of a file, a socket, a request or response of HTTP, a compression. */
+export type NodeStream = { on: Listen } & (
+  { pipe(destination: any, options?: any): unknown } | { write(chunk: any, ...rest: any[]): unknown }
+)
+
+/** A stream of the web. */
+export type WebStream = { readonly locked: boolean } & (
+  | { getReader(): unknown; cancel(reason?: unknown): Promise<void> }
+  | { getWriter(): unknown; abort(reason?: unknown): Promise<void> }
+)
+
+/** Until when a pin holds: until a promise is settled, or a stream is over. */
+export type PinUntil = PromiseLike<unknown> | NodeStream | WebStream
+
+/** Calls `over` once it is over, later than now. Returns what stops waiting. */
+export type Wait = (over: () => void) => () => void
+
+const nothing = (): void => {}
+
+/**
+ * How to wait for what a pin is to be held until; `undefined` if it has no such end.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`
+ */
+export function checkUntil(until: unknown): Wait | undefined {
+  if (until === undefined) return undefined
+  if ((typeof until !== 'object' && typeof until !== 'function') || until === null) throw wrong(until)
+  const { then } = until as { then?: unknown }
+  if (typeof then === 'function') return (over) => waitForPromise(until, then as Then, over)
+  return (over) => waitForStream(until, over)
+}
+
+type Then = (this: object, fulfilled: () => void, rejected: () => void) => unknown
+
+/** `over` is both handlers, so that there is no promise in between that is rejected, and that nobody handles. */
+function waitForPromise(promise: object, then: Then, over: () => void): () => void {
+  apply(then, promise, [over, over])
+  return nothing
+}
+
+/** Everybody who waits for one stream, so that it has the listeners of one, however many blocks are written to it. */
+interface Watch {
+  readonly waiting: Map<object, () => void>
+  count: number
+  isOver: boolean
+  stop: () => void
+}
+
+const watches = new WeakMap<object, Watch>()
+
+function waitForStream(stream: object, over: () => void): () => void {
+  const watch = weakMapGet(watches, stream) ?? watchStream(stream)
+  if (watch.isOver) {
+    queueMicrotask(over)
+    return nothing
+  }
+  const token = {}
+  mapSet(watch.waiting, token, over)
+  watch.count += 1
+  return () => {
+    if (!mapDelete(watch.waiting, token)) return
+    watch.count -= 1
+    if (watch.count === 0) unwatch(stream, watch)
+  }
+}
+
+function watchStream(stream: object): Watch {
+  const watch: Watch = { waiting: new PlainMap(), count: 0, isOver: false, stop: nothing }
+  const over = (): void => {
+    if (watch.isOver) return
+    watch.isOver = true
+    unwatch(stream, watch)
+    mapForEach(watch.waiting, (end, token) => {
+      mapDelete(watch.waiting, token)
+      end()
+    })
+  }
+  watch.stop = listen(stream, over)
+  if (!watch.isOver) weakMapSet(watches, stream, watch)
+  return watch
+}
+
+function unwatch(stream: object, watch: Watch): void {
+  weakMapDelete(watches, stream)
+  watch.stop()
+}
+
+/** Hears of the end of a stream, and of an error, without handling it: one that nobody handles still ends the program. */
+function listen(stream: object, over: () => void): () => void {
+  let stop: () => void
+  try {
+    stop = finished(stream, { error: false }, over)
+  } catch {
+    throw wrong(stream)
+  }
+  const { on, removeListener } = stream as { on?: Listen; removeListener?: Listen }
+  if (typeof on !== 'function' || typeof removeListener !== 'function') return stop
+  apply(on, stream, [errorMonitor, over])
+  return () => {
+    stop()
+    apply(removeListener, stream, [errorMonitor, over])
+  }
+}
+
+function wrong(until: unknown): Error {
+  const right = 'a promise, as in pin(file.read(block.bytes)), or a stream, as in pin(response); or be left out'
+  return invalidType('until', right, until)
+}
