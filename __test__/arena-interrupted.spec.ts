@@ -5,7 +5,7 @@ const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 const FIXTURE = 'arena-interrupted.js'
 
 /** What stops JavaScript, and how often. */
-const SCENARIOS: Record<string, number> = { timeouts: 1000, 'a full stack': 20 }
+const SCENARIOS: Record<string, number> = { timeouts: 500, 'timeouts beside an open socket': 300, 'a full stack': 8 }
 
 test('every scenario of arena-interrupted.js is run', async (t) => {
   const { stdout } = await runFixture(FIXTURE, ['--list'])
