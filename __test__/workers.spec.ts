@@ -18,6 +18,13 @@ const TICKETS = {
   'slots of its own': 'each thread has slots of its own',
 }
 
+/** Of a process whose main thread has not loaded cmalloc. */
+const LAST = {
+  'to another worker': 'a ticket outlives the last thread that loaded cmalloc, and another worker takes it',
+  'to the main thread': 'a ticket outlives the last thread that loaded cmalloc, and the main thread takes it',
+  'the same ticket twice': 'of threads that hand over with one ticket one succeeds, and the others keep their blocks',
+}
+
 const STATES = [
   'live',
   'viewed',
@@ -28,6 +35,9 @@ const STATES = [
   'taken over',
   'pinned',
   'I/O in flight',
+  'freed with I/O in flight',
+  'freed with a write in flight, and the view kept',
+  'resized with I/O in flight',
   'copied to another thread',
 ]
 
@@ -41,6 +51,14 @@ for (const [fixture, scenarios] of [
   })
 }
 
+for (const node of MANY ? [] : [...RUNTIMES, ...OTHER_RUNTIMES]) {
+  for (const [scenario, title] of Object.entries(LAST)) {
+    test.serial(`${title}, on ${nameOf(node)}`, async (t) => {
+      t.deepEqual(await runFixture('workers-last.js', [scenario], { node, flags }), CLEAN)
+    })
+  }
+}
+
 for (const node of MANY ? [] : RUNTIMES) {
   for (const [scenario, title] of Object.entries(TICKETS)) {
     test.serial(`${title}, on ${nameOf(node)}`, async (t) => {
@@ -48,7 +66,9 @@ for (const node of MANY ? [] : RUNTIMES) {
     })
   }
 
-  for (const state of STATES) {
+  // Bun and Deno cannot be asked what is in flight.
+  const isAsked = typeof node === 'number'
+  for (const state of STATES.filter((each) => isAsked || !/(freed|resized) with/.test(each))) {
     test.serial(
       `a thread whose blocks are ${state} leaves nothing behind, however it ends, on ${nameOf(node)}`,
       async (t) => {

@@ -1,6 +1,7 @@
 /** The debug mode's part in JavaScript: which calls made a block and ended it, and what is said at exit. */
 
 import { isMainThread } from 'node:worker_threads'
+import { noteBlockLetGo, reportLetGo } from './let-go.js'
 import { debugMode, noteAllocation, reportAtExit, type Slot } from './native.js'
 
 /** Whether the debug mode is on: decided by `CMALLOC_DEBUG` and `DEBUG` as cmalloc is loaded for the first time. */
@@ -9,6 +10,8 @@ export const DEBUG: boolean = debugMode()
 interface History {
   /** The stack of the block's allocation. */
   readonly allocated: string
+  /** The stack of its first view. */
+  viewed?: string
   /** The call that ended the handle. */
   ended?: { operation: string; stack: string }
 }
@@ -21,6 +24,17 @@ export function noteOrigin<T extends object>(handle: T, slot: Slot): T {
   const stack = callStack()
   histories.set(handle, { allocated: noteAllocation(slot, stack) ?? stack })
   return handle
+}
+
+/** Notes where the first view of a handle's block is made. */
+export function noteFirstView(handle: object): void {
+  const history = histories.get(handle)
+  if (history !== undefined) history.viewed ??= callStack()
+}
+
+/** Notes that a call ended a handle, or moved its block, while a request was in flight that may be using the bytes. */
+export function noteLetGo(handle: object, byteLength: number, operation: string): void {
+  noteBlockLetGo(operation, byteLength, callStack(), histories.get(handle)?.viewed ?? NO_STACK)
 }
 
 /** Notes which call ended a handle. */
@@ -65,6 +79,8 @@ export function withOrigin(error: Error, message: string, stack: string): Error 
   }
 }
 
+const NO_STACK = '    (there is no stack)'
+
 /** The frames outside of cmalloc, a line each. */
 export function callStack(): string {
   let stack: unknown
@@ -76,11 +92,12 @@ export function callStack(): string {
   }
   const lines = typeof stack === 'string' ? stack.split('\n').slice(1) : []
   const outside = lines.filter((line) => !line.includes(__dirname))
-  return outside.length > 0 ? outside.join('\n') : '    (there is no stack)'
+  return outside.length > 0 ? outside.join('\n') : NO_STACK
 }
 
 if (DEBUG) {
   process.on('exit', () => {
+    reportLetGo()
     const corrupted = reportAtExit(isMainThread)
     if (corrupted && !process.exitCode) process.exitCode = 1
   })

@@ -197,7 +197,7 @@ export class MemManager implements Disposable {
 
   /** Whether the memory was freed. */
   get freed(): boolean {
-    return this.#managed.state === 'gone'
+    return this.#isGone()
   }
 
   /**
@@ -302,9 +302,10 @@ export class MemManager implements Disposable {
   free(): void {
     this.#use('free')
     const managed = this.#managed
-    if (managed.state === 'dying') return
+    if (managed.state !== 'live') return
     managed.state = 'dying'
     const thrown = managed.will && callStub(managed.will)
+    managed.state = 'ending'
     try {
       this.#allocator.free(this.#buffer)
     } catch (error) {
@@ -335,8 +336,15 @@ export class MemManager implements Disposable {
     return `MemManager { identifier: ${identifier}, buffer: 0x${address.toString(16)}, bufferSize: ${byteLength} }`
   }
 
+  #isGone(): boolean {
+    const managed = this.#managed
+    // Its end was interrupted after the allocator had freed the buffer.
+    if (managed.state === 'ending' && hasEnded(this.#buffer, managed.address)) this.#end()
+    return managed.state === 'gone'
+  }
+
   #use(operation: string): AllocatedBuffer {
-    if (this.#managed.state === 'gone') throw freedBefore(operation, 'MemManager')
+    if (this.#isGone()) throw freedBefore(operation, 'MemManager')
     return this.#buffer
   }
 

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { DEBUG, noteEnd, noteOrigin, withHistory } from './debug.js'
+import { DEBUG, noteEnd, noteFirstView, noteLetGo, noteOrigin, withHistory } from './debug.js'
 import { freed, illegalConstructor, invalidType, outOfRange, pinned } from './errors.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
 import { INSPECT } from './inspect.js'
@@ -16,7 +16,7 @@ import {
   typedArray,
   typedArrayName,
 } from './primordials.js'
-import { allocateCell, freeCell, freeCellNow, initialise, recycle, refresh, type Cell } from './slots.js'
+import { allocateCell, freeCell, freeCellNow, initialise, letsGo, recycle, refresh, type Cell } from './slots.js'
 import { noteView } from './turn.js'
 import { checkUntil, type PinUntil } from './until.js'
 import { usePinned } from './use.js'
@@ -116,8 +116,9 @@ export class NativeBuffer implements Disposable {
       (end: (buffer: NativeBuffer) => void, operation: string) =>
       (buffer: NativeBuffer): void => {
         const { slot } = buffer.#useAlone('free')
+        const byteLength = buffer.#byteLength
         try {
-          end(buffer)
+          if (letsGo(() => end(buffer))) noteLetGo(buffer, byteLength, operation)
         } finally {
           // A corrupt block is freed too, although that throws.
           if (slot.freed) noteEnd(buffer, operation)
@@ -325,15 +326,20 @@ export class NativeBuffer implements Disposable {
     this.#useAlone('resize')
     // A copy, as the resize empties the views of this block, of which the pattern may be one.
     const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
+    let isLetGo = false
     const cell = this.#end('resize', (own) => {
-      own.slot.resize(length)
+      if (DEBUG) isLetGo = letsGo(() => own.slot.resize(length))
+      else own.slot.resize(length)
       return own
     })
     refresh(cell)
     this.#byteLength = length
     this.#cell = cell
-    // A copy of a block whose ArrayBuffer was transferred away is a new block.
-    if (DEBUG) noteOrigin(this, cell.slot)
+    if (DEBUG) {
+      if (isLetGo) noteLetGo(this, old, 'resize()')
+      // A copy of a block whose ArrayBuffer is left to others is a new block.
+      noteOrigin(this, cell.slot)
+    }
     if (length > old) fillSlot(cell.slot, pattern, old, length)
     // It may be a secret.
     if (pattern !== checked) typedArray.fill(pattern as Uint8Array, 0, 0, typedArray.byteLengthOf(pattern))
@@ -421,6 +427,7 @@ export class NativeBuffer implements Disposable {
     if (this.#views === undefined || arrayBufferByteLength(this.#views.buffer) === 0) {
       const buffer = slot.buffer()
       noteView()
+      if (DEBUG) noteFirstView(this)
       this.#views = { buffer, bytes: new Bytes(buffer) }
     }
     return this.#views

@@ -147,3 +147,11 @@ export const finished: (stream: object, options: { error: boolean }, callback: (
 
 /** Runs a function once the stack is empty. What it throws is an error that nobody catches. */
 export const { queueMicrotask } = globalThis
+
+const settled = Promise.resolve()
+// Else a program's own constructor would be asked which class the promise of `then` has.
+defineProperty(settled, 'constructor', { value: undefined })
+const then = uncurry<(promise: Promise<void>, callback: () => void) => unknown>(Promise.prototype.then)
+
+/** The same for what throws nothing, in one step: it cannot be interrupted half-way. */
+export const afterThis = (callback: () => void): void => void then(settled, callback)

@@ -3,9 +3,7 @@ import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
 
 // In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
-const { allocate, endOfKeys, free, keyStep, registers } = hotPair
-// Until the binding has it.
-const freeNow: () => void = (hotPair as { freeNow?: () => void }).freeNow ?? free
+const { allocate, endOfKeys, free, freeNow, keyStep, registers } = hotPair
 const AS_IS = UNINIT
 
 /**
@@ -167,7 +165,7 @@ export function freeCellNow(cell: Cell): void {
     advance(cell)
     recycle(cell)
   } else {
-    ;(cell.slot as { freeNow?: () => void }).freeNow?.()
+    cell.slot.freeNow()
   }
 }
 
@@ -182,4 +180,14 @@ export function refresh(cell: Cell): void {
   const { key, address } = cell.slot
   cell.key = key
   cell.address = address <= Number.MAX_SAFE_INTEGER ? Number(address) : -1
+}
+
+/** What the binding says if a block was let go because a request was in flight. */
+const REQUEST = 2
+
+/** Calls what frees or resizes blocks. Returns whether one was let go because a request was in flight. */
+export function letsGo(end: () => void): boolean {
+  registers[1] = 0
+  end()
+  return registers[1] === REQUEST
 }

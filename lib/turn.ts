@@ -1,7 +1,7 @@
 /** Tells the binding when the event loop turns after views were made. */
 
 import { weakenBuffers } from './native.js'
-import { setImmediate, unrefImmediate } from './primordials.js'
+import { afterThis, setImmediate, unrefImmediate } from './primordials.js'
 
 let isArmed = false
 
@@ -11,9 +11,17 @@ let isArmed = false
  */
 export function noteView(): void {
   if (isArmed) return
-  unrefImmediate(setImmediate(endTurn))
+  afterThis(arm)
   // Last: what is interrupted before asks once too often, and never not at all.
   isArmed = true
+}
+
+/**
+ * By a microtask, as a view can be made where JavaScript may be stopped: by a timeout of `vm`, or as the stack ends. In
+ * the middle of `setImmediate` that leaves Node with a count that is never right again, and a process that never ends.
+ */
+function arm(): void {
+  unrefImmediate(setImmediate(endTurn))
 }
 
 function endTurn(): void {

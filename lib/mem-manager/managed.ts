@@ -18,7 +18,8 @@ export interface Managed {
   readonly byteLength: number
   /** Of a manager of whose end somebody must be told: its death stub, or its allocator. */
   readonly will: LastWill | undefined
-  state: 'live' | 'dying' | 'gone'
+  /** Its stub is called as it is dying, its allocator's `free` as it is ending. Either may be interrupted for good. */
+  state: 'live' | 'dying' | 'ending' | 'gone'
   /** The place in the list of wills, if there is one. */
   place: number
 }
@@ -108,9 +109,11 @@ function refuseOverlap(address: bigint, byteLength: number): void {
 
 /** Ends what nobody has any more, or will have. */
 function end(managed: Managed, atExit: boolean): void {
-  if (managed.state !== 'live') return
+  const { state, will } = managed
+  if (state === 'gone') return
   managed.state = 'dying'
-  if (managed.will !== undefined) carryOut(managed.will, atExit)
+  // Where the allocator was interrupted nobody knows whether it has freed the buffer: it is not asked twice.
+  if (will !== undefined && state !== 'ending') carryOut(will, atExit)
   forget(managed)
 }
 

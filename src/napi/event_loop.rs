@@ -125,6 +125,7 @@ exported_functions! {
     run: c"uv_run" is unsafe extern "C" fn(*mut UvLoop, c_int) -> c_int,
     handle_size: c"uv_handle_size" is unsafe extern "C" fn(c_int) -> usize,
     handle_get_type: c"uv_handle_get_type" is unsafe extern "C" fn(*const UvHandle) -> c_int,
+    is_active: c"uv_is_active" is unsafe extern "C" fn(*const UvHandle) -> c_int,
     fileno: c"uv_fileno" is unsafe extern "C" fn(*const UvHandle, *mut FileDescriptor) -> c_int,
     pipe_init: c"uv_pipe_init" is unsafe extern "C" fn(*mut UvLoop, *mut UvHandle, c_int) -> c_int,
     close: c"uv_close" is unsafe extern "C" fn(*mut UvHandle, Option<unsafe extern "C" fn(*mut UvHandle)>),
@@ -298,7 +299,8 @@ impl Layout {
         self.ipc.is_some_and(|offset| unsafe { pipe.byte_add(offset).cast::<u32>().read() } != 0)
     }
 
-    /// Whether a pipe is the process's standard input or output, which Node writes to at once.
+    /// Whether a pipe is the process's standard input or output, and nothing reads it: Node writes to it at once. Of what
+    /// reads, a program can make a transport, such as a session of HTTP/2.
     ///
     /// # Safety
     ///
@@ -306,7 +308,11 @@ impl Layout {
     unsafe fn is_standard(&self, pipe: *const UvHandle) -> bool {
         let mut descriptor = FileDescriptor::default();
         // SAFETY: passed on from the caller; `descriptor` is a place to write to.
-        unsafe { (self.uv.fileno)(pipe, &raw mut descriptor) == 0 && os::is_standard_stream(descriptor) }
+        unsafe {
+            (self.uv.is_active)(pipe) == 0
+                && (self.uv.fileno)(pipe, &raw mut descriptor) == 0
+                && os::is_standard_stream(descriptor)
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl Failure {
     pub(crate) fn bad_ticket() -> Self {
         Self::error(
             c"ERR_CMALLOC_BAD_TICKET",
-            "No block waits for this ticket: it was taken already, or no handOver() of this process made it",
+            "No block waits for this ticket: it was taken already, or it is none of this process's",
         )
     }
 

@@ -306,4 +306,20 @@ mod loom_tests {
             assert!(other.join().unwrap() != mine);
         });
     }
+
+    #[test]
+    fn of_two_threads_with_one_ticket_one_keeps_its_block() {
+        loom::model(|| {
+            let add =
+                |len| lock().add_ticket(String::from("both"), Block::malloc(len).unwrap()).map_err(|block| block.len());
+            let other = thread::spawn(move || add(16));
+            let results = [add(8), other.join().unwrap()];
+            let waits = lock().take_ticket("both").map(|block| block.len());
+            match results {
+                [Ok(()), Err(refused)] => assert_eq!((refused, waits), (16, Some(8))),
+                [Err(refused), Ok(())] => assert_eq!((refused, waits), (8, Some(16))),
+                both => panic!("one is refused, not {both:?}"),
+            }
+        });
+    }
 }

@@ -1,0 +1,25 @@
+import test from 'ava'
+import { nameOf, NODE_VERSIONS, runFixture } from './support/run.js'
+
+/** Without a compiler JavaScript can be stopped at each call, also at those that a compiler would not make. */
+const INTERPRETED = ['--no-opt', '--no-sparkplug', '--no-maglev']
+
+/** Kilobytes: the end of the stack is where it is looked for the sooner. */
+const SHALLOW = '--stack-size=120'
+
+const WAYS: [title: string, way: string, times: number, flags: string[]][] = [
+  ['a timeout of vm', 'vm', 100, INTERPRETED],
+  ['a timeout of vm in compiled code', 'vm', 40, []],
+  ['a stack overflow', 'stack', 6, [...INTERPRETED, SHALLOW]],
+  ['a stack overflow in compiled code', 'stack', 6, [SHALLOW]],
+]
+
+for (const node of NODE_VERSIONS) {
+  for (const [title, way, times, flags] of WAYS) {
+    test.serial(`a handle whose end ${title} has interrupted works or is freed, on ${nameOf(node)}`, async (t) => {
+      const options = { node, flags: ['--expose-gc', ...flags] }
+      const { code, signal, stdout, stderr } = await runFixture('interrupted-ends.js', [way, String(times)], options)
+      t.deepEqual({ code, signal, stdout }, { code: 0, signal: null, stdout: 'done\n' }, stderr)
+    })
+  }
+}
