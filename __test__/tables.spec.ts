@@ -949,7 +949,7 @@ specify(
       cells: [
         '`ERR_CMALLOC_PINNED`',
         '`Error`',
-        '`free`, `resize`, `release`, `consume` or `handOver` of a handle that a pin holds; `free`, `reset` or `rewind` of an arena of whose regions a pin holds one.',
+        '`free`, `freeNow`, `resize`, `release`, `consume` or `handOver` of a handle that a pin holds; `free`, `reset` or `rewind` of an arena of whose regions a pin holds one.',
       ],
       cases: {
         'each of them, until the last pin goes': (t) => {
