@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { setMemoryLimit, stats } from 'cmalloc'
+import { mayBeInUse } from 'cmalloc/native'
 
 export const MiB = 2 ** 20
 
@@ -27,6 +28,16 @@ export async function collectUntil(done: () => boolean): Promise<void> {
     // oxlint-disable-next-line no-await-in-loop -- each round needs its own turn of the event loop
     await turn()
   }
+}
+
+/**
+ * Waits until nothing in this thread may be using bytes, as views end at once only then. As a file of tests begins, the
+ * loader that translates it has a request in flight.
+ */
+export async function untilNothingIsInUse(): Promise<void> {
+  const deadline = Date.now() + 10_000
+  // oxlint-disable-next-line no-await-in-loop -- each round needs its own turn of the event loop
+  while (mayBeInUse() && Date.now() < deadline) await turn()
 }
 
 /**
