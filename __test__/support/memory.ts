@@ -49,6 +49,7 @@ export function everythingIsGivenBack(): Readonly<ReturnType<typeof live>> {
   test.serial.beforeEach(async () => {
     // What a failed test left behind must not change the counts of the next one as it is collected.
     await collectUntil(() => stats().liveBlocks === 0)
+    await untilNothingIsInUse()
     Object.assign(before, live())
   })
   test.serial.afterEach('everything is given back', (t) => {
