@@ -83,6 +83,7 @@ onEach('it is decided once, for all threads', async (t, node) => {
 const CHECKS: Record<string, [call: string, found: string]> = {
   'handle.free()': ['block.free()', 'by free()'],
   'free(handle)': ['free(block)', 'by free()'],
+  'handle.freeNow()': ['block.freeNow()', 'by free()'],
   dispose: ['block[Symbol.dispose ?? Symbol.for("nodejs.dispose")]()', 'by free()'],
   'resize to more': ['block.resize(200)', 'by resize()'],
   'resize to less': ['block.resize(50)', 'by resize()'],
@@ -430,6 +431,7 @@ onEachOnLinux('freed memory is poisoned', async (t, node) => {
 
 const ENDINGS = {
   'free()': 'block.free()',
+  'freeNow()': 'block.freeNow()',
   'release()': 'globalThis.address = block.release()',
   'consume()': 'globalThis.moved = consume(block, 8)',
   'handOver()': 'globalThis.ticket = handOver(block)',
@@ -621,6 +623,144 @@ onEach('a program that frees everything prints nothing', async (t, node) => {
   )
   ends(t, outcome)
   t.is(outcome.stderr, '')
+})
+
+// Blocks that are let go
+
+/** A request that is in flight until the event loop turns, and functions whose names must be in the stacks. */
+const IN_FLIGHT = `
+  const fs = require('node:fs')
+  const { Pool } = require('cmalloc/pool')
+  const file = fs.openSync(process.execPath)
+  const inFlight = () => fs.read(file, Buffer.alloc(1), 0, 1, 0, () => {})
+  const viewedHere = (block) => { block.bytes[0] = 1; return block }
+  const freedHere = (block) => block.free()
+`
+
+onEach('blocks that are let go while a request is in flight are named by place, once each', async (t, node) => {
+  const program = `
+    ${IN_FLIGHT}
+    const pool = new Pool({ retainBytes: 10_000 })
+    inFlight()
+    for (let round = 0; round < 3; round++) freedHere(viewedHere(malloc(100)))
+    const disposedHere = (block) => block[Symbol.dispose ?? Symbol.for('nodejs.dispose')]()
+    disposedHere(viewedHere(pool.malloc(7)))
+    const resizedHere = (block) => block.resize(20)
+    const moved = resizedHere(viewedHere(malloc(1)))
+    viewedHere(moved).freeNow()
+    freedHere(malloc(1000)) // of which nobody has seen the bytes
+  `
+  const outcome = await debug(program, { node })
+  ends(t, outcome)
+  const said = reports(outcome.stderr)
+  const hint = 'perhaps an `await` is missing\n'
+  const expected: [head: string, place: RegExp][] = [
+    [`free() let 3 blocks go while a request was in flight, 300 bytes in all: ${hint}`, /at freedHere /],
+    [`free() let 1 block go while a request was in flight, 7 bytes: ${hint}`, /at disposedHere /],
+    [`resize() let 1 block go while a request was in flight, 1 byte: ${hint}`, /at resizedHere /],
+  ]
+  t.is(said.length, expected.length, outcome.stderr)
+  for (const [index, [head, place]] of expected.entries()) {
+    const [first, end, view] = said[index]!.split(/^ {2}(?:let go|viewed first):\n/m)
+    t.is(first, `cmalloc: ${head}`)
+    t.regex(end!.split('\n')[0]!, place)
+    t.regex(view!.split('\n')[0]!, /at viewedHere /)
+  }
+  const off = await debug(program, { node, env: { CMALLOC_DEBUG: '0' } })
+  ends(t, off)
+  t.is(off.stderr, '')
+})
+
+onEach('a free with nothing in flight, or of what was awaited, names no place', async (t, node) => {
+  const outcome = await debug(
+    `
+    ${IN_FLIGHT}
+    freedHere(viewedHere(malloc(100)))
+    ;(async () => {
+      const block = malloc(100)
+      await new Promise((done) => fs.read(file, block.bytes, 0, 100, 0, done))
+      block.free()
+    })()
+    `,
+    { node },
+  )
+  ends(t, outcome)
+  t.is(outcome.stderr, '')
+})
+
+onEach('the report of places is bounded', async (t, node) => {
+  const outcome = await debug(
+    `
+    ${IN_FLIGHT}
+    inFlight()
+    const block = 'const block = malloc(1); block.bytes; block.free()'
+    new Function('malloc', Array(1003).fill('{ ' + block + ' }').join('\\n'))(malloc)
+    `,
+    { node },
+  )
+  ends(t, outcome)
+  const said = reports(outcome.stderr)
+  t.is(said.length, 22)
+  t.true(said.slice(0, 20).every((report) => report.startsWith('cmalloc: free() let 1 block go ')))
+  t.deepEqual(said.slice(20), [
+    'cmalloc: Blocks were let go while a request was in flight at 980 places more\n',
+    'cmalloc: So were 3 blocks at other places, which are too many to tell apart\n',
+  ])
+})
+
+onEach('damage that is found as a promise ends a pin ends the program', async (t, node) => {
+  const outcome = await debug(
+    `
+    const block = allocatedHere(100)
+    block.pin(Promise.resolve())
+    block[Symbol.dispose ?? Symbol.for('nodejs.dispose')]()
+    writePast(block)
+    process.on('uncaughtException', (error, origin) => {
+      say([error.code, origin, block.freed])
+      process.exitCode = 3
+    })
+    `,
+    { node },
+  )
+  ends(t, outcome, 3)
+  t.deepEqual(outcome.said, [['ERR_CMALLOC_CORRUPTED', 'uncaughtException', true]])
+  t.is(reports(outcome.stderr).length, 1)
+})
+
+onEach('damage that is found after use() is its error, unless the work has one', async (t, node) => {
+  const outcome = await debug(
+    `
+    const works = {
+      returns: (block) => writePast(block),
+      throws: (block) => { writePast(block); throw Object.assign(new Error(), { code: 'OWN' }) },
+      fulfilled: async (block) => writePast(block),
+      rejected: async (block) => { writePast(block); throw Object.assign(new Error(), { code: 'OWN' }) },
+    }
+    ;(async () => {
+      for (const [name, work] of Object.entries(works)) {
+        const block = malloc(100)
+        try {
+          const result = block.use(() => work(block))
+          say([name, result instanceof Promise])
+          await result
+        } catch (error) {
+          say([name, error.code, block.freed])
+        }
+      }
+    })()
+    `,
+    { node },
+  )
+  ends(t, outcome)
+  t.deepEqual(outcome.said, [
+    ['returns', 'ERR_CMALLOC_CORRUPTED', true],
+    ['throws', 'OWN', true],
+    ['fulfilled', true],
+    ['fulfilled', 'ERR_CMALLOC_CORRUPTED', true],
+    ['rejected', true],
+    ['rejected', 'OWN', true],
+  ])
+  t.is(reports(outcome.stderr).length, 4, 'each damage is reported')
 })
 
 // The page

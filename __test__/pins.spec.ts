@@ -1,8 +1,12 @@
+import { EventEmitter } from 'node:events'
+import { read } from 'node:fs'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { consume, free, handOver, malloc, NativeBuffer, stats, type Pin } from 'cmalloc'
 import { live } from './support/memory.js'
-import { nameOf, RUNTIMES, runFixture, type Outcome } from './support/run.js'
+import { nameOf, OTHER_RUNTIMES, RUNTIMES, runFixture, type Outcome } from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 
@@ -10,6 +14,7 @@ const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 const FORBIDDEN: Record<string, [operation: string, call: (handle: NativeBuffer) => unknown]> = {
   'its free()': ['free', (handle) => handle.free()],
   'free()': ['free', (handle) => free(handle)],
+  'freeNow()': ['free', (handle) => handle.freeNow()],
   'resize()': ['resize', (handle) => handle.resize(100)],
   'resize() to what it is': ['resize', (handle) => handle.resize(64)],
   'release()': ['release', (handle) => handle.release()],
@@ -170,3 +175,35 @@ for (const node of RUNTIMES.filter((runtime) => runtime !== 20 && runtime !== 22
     t.deepEqual(await runFixture('pins-using.js', [], { node }), CLEAN)
   })
 }
+
+for (const node of [...RUNTIMES, ...OTHER_RUNTIMES]) {
+  test.serial(`a pin lets go with a promise or a stream, on ${nameOf(node)}`, async (t) => {
+    t.deepEqual(await runFixture('pins-until.js', [], { node, flags: ['--expose-gc'] }), CLEAN)
+  })
+}
+
+test('what is no promise and no stream is a type error', (t) => {
+  // Only its types are looked at, as the tests are type-checked.
+  const types = (handle: NativeBuffer): void => {
+    const done: Promise<number> = handle.use(async (bytes) => bytes.length)
+    const length: number = handle.use((bytes) => bytes.length)
+    for (const until of [done, process.stdin, new ServerResponse(new IncomingMessage(new Socket())), new Socket()]) {
+      handle.pin(until)
+    }
+    handle.pin(new ReadableStream())
+    handle.pin(new WritableStream())
+    // @ts-expect-error -- a number
+    handle.pin(length)
+    // @ts-expect-error -- a function
+    handle.pin(() => {})
+    // @ts-expect-error -- an object
+    handle.pin({})
+    // @ts-expect-error -- what says nothing of its end
+    handle.pin(new EventEmitter())
+    // @ts-expect-error -- what returns nothing: it wants a callback
+    handle.pin(read(0, handle.bytes, () => {}))
+    // @ts-expect-error -- no function
+    handle.use(done)
+  }
+  t.is(typeof types, 'function')
+})

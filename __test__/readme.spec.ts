@@ -35,6 +35,7 @@ test('the README has an example in each section of the API', (t) => {
       'NativeBuffer',
       'Memory that C code shares, takes and gives',
       'Pins, for I/O in flight',
+      'A pin until a promise or a stream ends',
       'Threads',
       'Limits and counts',
       'Arena, from `cmalloc/arena`',
