@@ -88,6 +88,7 @@ const dispose = kindOf('dispose', 3, none, (world, block) => {
 /** The garbage collector frees it, at some time. */
 const drop = kindOf('drop', 2, none, (world, block) => {
   for (const pin of block.pins) pin.unpin()
+  if (block.disposed) return world.letGo(block)
   world.blocks.splice(world.blocks.indexOf(block), 1)
 })
 
