@@ -23,7 +23,9 @@ const USES: Record<string, (region: Region, arena: Arena) => unknown> = {
 const ENDS: Record<string, (region: Region, arena: Arena, mark: Mark) => void> = {
   free: (region, arena) => arena.free(region),
   reset: (_region, arena) => arena.reset(),
+  resetNow: (_region, arena) => arena.resetNow(),
   rewind: (_region, arena, mark) => arena.rewind(mark),
+  rewindNow: (_region, arena, mark) => arena.rewindNow(mark),
   'the end of a mark': (_region, _arena, mark) => mark[Symbol.dispose](),
   dispose: (_region, arena) => arena[Symbol.dispose](),
 }
@@ -138,19 +140,106 @@ test('marks nest, can be rewound to again, and end what came after them only', (
   t.deepEqual([kept.freed, first!.freed, second.freed], [false, false, true])
   arena.rewind(inner)
   const third = arena.malloc(100)
-  arena.rewind(outer)
-  t.deepEqual([kept.freed, first!.freed, third.freed], [false, true, true])
-  code(t, 'ERR_INVALID_ARG_VALUE', () => arena.rewind(inner), 'it was rewound past')
   inner[Symbol.dispose]()
+  t.deepEqual([kept.freed, first!.freed, third.freed], [false, false, true])
+  const fourth = arena.malloc(100)
+  arena.rewind(outer)
+  t.deepEqual([kept.freed, first!.freed, fourth.freed], [false, true, true])
   t.is(arena.malloc(100).address, address, 'the same memory again')
   arena.rewind(outer)
-  arena.reset()
-  code(t, 'ERR_INVALID_ARG_VALUE', () => arena.rewind(outer), 'the arena was reset')
-  t.true(kept.freed)
-  code(t, 'ERR_INVALID_ARG_VALUE', () => arena.rewind(new Arena().mark()), 'of another arena')
+  t.is(arena.malloc(100).address, address, 'and again')
   for (const wrong of [undefined, null, {}, Object.create(Mark.prototype)]) {
     code(t, 'ERR_INVALID_ARG_TYPE', () => arena.rewind(wrong))
+    code(t, 'ERR_INVALID_ARG_TYPE', () => arena.rewindNow(wrong))
   }
+})
+
+/** Every way in which a mark ends. */
+const CLOSES: Record<string, (mark: Mark, arena: Arena) => void> = {
+  disposed: (mark) => mark[Symbol.dispose](),
+  'ended by reset': (_mark, arena) => arena.reset(),
+  'ended by resetNow': (_mark, arena) => arena.resetNow(),
+}
+
+for (const [how, close] of Object.entries(CLOSES)) {
+  test(`a mark that was ${how} cannot be rewound to, and to dispose it does nothing`, (t) => {
+    using arena = new Arena()
+    const closed = arena.mark()
+    close(closed, arena)
+    const [kept, open] = [arena.malloc(8), arena.mark()]
+    const { message } = t.throws(() => arena.rewind(closed), { code: 'ERR_INVALID_ARG_VALUE' })!
+    t.regex(message, /^mark must be an open one of this arena/)
+    code(t, 'ERR_INVALID_ARG_VALUE', () => arena.rewindNow(closed))
+    closed[Symbol.dispose]()
+    t.false(kept.freed)
+    open[Symbol.dispose]()
+    code(t, 'ERR_INVALID_ARG_VALUE', () => arena.rewind(open))
+    code(t, 'ERR_INVALID_ARG_VALUE', () => arena.rewind(new Arena().mark()), 'of another arena')
+  })
+}
+
+test('a mark can be neither disposed nor rewound to while one is open that was made later', (t) => {
+  using arena = new Arena()
+  arena.mark()[Symbol.dispose]()
+  const [earlier, mine] = [arena.mark(), arena.malloc(8, 1, 'E')]
+  const [later, theirs] = [arena.mark(), arena.malloc(8, 1, 'L')]
+  for (const [operation, call] of Object.entries({
+    dispose: () => earlier[Symbol.dispose](),
+    'rewind to': () => arena.rewind(earlier),
+    'rewind to, now,': () => arena.rewindNow(earlier),
+  })) {
+    const { message } = t.throws(call, { instanceOf: Error, code: 'ERR_INVALID_STATE' }, operation)!
+    t.regex(message, /^Cannot (dispose|rewind to) mark 2 of this arena: mark 3, which was made later, is open/)
+    t.regex(message, /two users share one arena.*Dispose the later mark first.*one arena for each request/)
+    t.deepEqual([textOf(mine), textOf(theirs)], ['EEEEEEEE', 'LLLLLLLL'], 'nothing has changed')
+  }
+  later[Symbol.dispose]()
+  t.deepEqual([mine.freed, theirs.freed], [false, true])
+  earlier[Symbol.dispose]()
+  t.true(mine.freed)
+})
+
+test('two requests that share an arena and wait in between are told so', async (t) => {
+  using arena = new Arena()
+  const handle = async (text: string): Promise<string> => {
+    using mark = arena.mark()
+    const region = arena.malloc(5, 1, text)
+    await new Promise(setImmediate)
+    return mark && textOf(region)
+  }
+  const [first, second] = await Promise.allSettled([handle('first'), handle('other')])
+  t.is(first.status, 'rejected')
+  t.like((first as PromiseRejectedResult).reason, { code: 'ERR_INVALID_STATE' })
+  t.deepEqual(second, { status: 'fulfilled', value: 'other' })
+  arena.reset()
+  t.is(await handle('third'), 'third', 'the arena goes on')
+})
+
+test('marks that are disposed in their order leave nothing open, however deep they nest', (t) => {
+  using arena = new Arena({ chunkBytes: CHUNK })
+  const nested = (depth: number): void => {
+    using mark = arena.mark()
+    arena.malloc(100)
+    if (depth > 0) nested(depth - 1)
+    t.truthy(mark)
+  }
+  const outer = arena.mark()
+  for (let round = 0; round < 3; round++) nested(100)
+  t.deepEqual(arena.stats().usedBytes, 0)
+  t.notThrows(() => arena.rewind(outer))
+})
+
+test('a pinned region keeps its mark open', (t) => {
+  using arena = new Arena()
+  const mark = arena.mark()
+  const region = arena.malloc(8)
+  const pin = region.pin()
+  code(t, 'ERR_CMALLOC_PINNED', () => mark[Symbol.dispose]())
+  code(t, 'ERR_CMALLOC_PINNED', () => arena.rewindNow(mark))
+  code(t, 'ERR_CMALLOC_PINNED', () => arena.resetNow())
+  pin.unpin()
+  arena.rewind(mark)
+  t.true(region.freed)
 })
 
 test('a mark that goes out of its scope rewinds', (t) => {
@@ -255,7 +344,14 @@ test('a disposed arena allocates nothing, and is disposed once', (t) => {
   arena[Symbol.dispose]()
   mark[Symbol.dispose]()
   t.true(arena.freed)
-  for (const call of [() => arena.malloc(1), () => arena.mark(), () => arena.reset(), () => arena.rewind(mark)]) {
+  for (const call of [
+    () => arena.malloc(1),
+    () => arena.mark(),
+    () => arena.reset(),
+    () => arena.resetNow(),
+    () => arena.rewind(mark),
+    () => arena.rewindNow(mark),
+  ]) {
     t.throws(call, { code: 'ERR_CMALLOC_FREED', message: /this arena was disposed/ })
   }
   t.deepEqual(arena.stats(), { chunks: 0, chunkBytes: 0, usedBytes: 0 })
@@ -361,5 +457,17 @@ for (const node of RUNTIMES) {
     const run = (CMALLOC_DEBUG: string) => runSource(source, { node, env: { CMALLOC_DEBUG } })
     t.is((await run('1')).stdout, 'dfdfdfdf\n')
     t.is((await run('0')).stdout, '41414141\n')
+  })
+  test.serial(`the debug mode says where the later mark was made, on ${nameOf(node)}`, async (t) => {
+    const source = `
+      const { Arena } = require('cmalloc/arena')
+      const arena = new Arena()
+      const earlier = arena.mark()
+      const laterUser = () => arena.mark()
+      laterUser()
+      try { earlier[Symbol.dispose]() } catch ({ cause }) { console.log(cause?.message, /laterUser/.test(cause?.stack)) }`
+    const run = (CMALLOC_DEBUG: string) => runSource(source, { node, env: { CMALLOC_DEBUG } })
+    t.is((await run('1')).stdout, 'Mark 2 was made here true\n')
+    t.is((await run('0')).stdout, 'undefined false\n')
   })
 }

@@ -1,8 +1,11 @@
+import { randomFill } from 'node:crypto'
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import test from 'ava'
 import { consume, handOver, malloc, mallocAsync, NativeBuffer, stats, takeOver } from 'cmalloc'
+import { OWN } from './support/command.js'
 import * as libc from './support/libc.js'
 import { lockLimit } from './support/lock-limit.js'
 import { collectUntil, escape, everythingIsGivenBack, linuxTest, MiB } from './support/memory.js'
@@ -10,6 +13,8 @@ import { ROOT, runSource } from './support/run.js'
 import { HAS_SECURE } from './support/system.js'
 
 const SECURE = { secure: true }
+
+const randomFillLater = promisify(randomFill) as (buffer: Buffer) => Promise<unknown>
 
 /** What the system says of the mapping that an address lies in. */
 function flagsAt(address: bigint): string[] {
@@ -100,6 +105,25 @@ linuxTest('the freed pages read back as zeros', (t) => {
   }
   // What this test sees of blocks that nobody wipes, if they were not given to somebody else at once.
   t.true(seen > 1000, `${seen} bytes`)
+})
+
+linuxTest('one that is freed while it may be in use is wiped at once, and ends once it is not', async (t) => {
+  // Bun and Deno cannot be asked what is in flight.
+  if (OWN !== undefined) return void t.pass()
+  const blocks = [malloc(5000, 1, 0xa7, SECURE), malloc(5000, 1, 0xa7)]
+  const views = blocks.map((block) => block.bytes)
+  const done = randomFillLater(Buffer.alloc(2 ** 20))
+  for (const block of blocks) block.free()
+  t.deepEqual(
+    views.map(({ length }) => length),
+    [5000, 5000],
+    'both are let go',
+  )
+  t.true(views[0]!.every((byte) => byte === 0))
+  t.true(views[1]!.every((byte) => byte === 0xa7))
+  await done
+  views.length = 0
+  await collectUntil(() => stats().letGoBlocks === 0)
 })
 
 linuxTest('however it ends, nothing is left of it', async (t) => {

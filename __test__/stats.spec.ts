@@ -264,6 +264,8 @@ test.serial('every count is there, and every one is a number', (t) => {
     'collectedFrees',
     'explicitFrees',
     'leakedAtTeardown',
+    'letGoBlocks',
+    'letGoBytes',
     'liveBlocks',
     'liveBytes',
     'memoryLimit',

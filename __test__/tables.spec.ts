@@ -977,7 +977,14 @@ specify(
           const [mark, region] = [arena.mark(), arena.malloc(8)]
           using held = region.pin()
           t.truthy(held)
-          for (const call of [() => arena.free(region), () => arena.reset(), () => arena.rewind(mark)]) {
+          for (const call of [
+            () => arena.free(region),
+            () => arena.reset(),
+            () => arena.resetNow(),
+            () => arena.rewind(mark),
+            () => arena.rewindNow(mark),
+            () => mark[Symbol.dispose](),
+          ]) {
             refused(t, call, refusal(Error, 'ERR_CMALLOC_PINNED')(/a region of this arena is pinned/))
           }
         },
@@ -1180,7 +1187,7 @@ specify(
       cells: [
         '`ERR_INVALID_STATE`',
         '`Error`',
-        'Only from the classes of `cmalloc/native`, which `NativeBuffer` is built on: a slot that has a block already.',
+        'In an arena, the end of a mark, or a `rewind` to it, while a later one is open: two users share the arena. From `cmalloc/native`, which `NativeBuffer` is built on: a slot that has a block already.',
       ],
       cases: {
         'a slot that has a block': (t) => {
@@ -1190,6 +1197,15 @@ specify(
           refused(t, () => slot.allocate(8), says)
           refused(t, () => slot.consume(0x1000n, 8), says)
           slot.free()
+        },
+        'a mark that is not the last one': (t) => {
+          using arena = new Arena()
+          const [earlier, later] = [arena.mark(), arena.mark()]
+          const says = refusal(Error, 'ERR_INVALID_STATE')(/mark 1 .* mark 2, which was made later, is open/)
+          refused(t, () => earlier[Symbol.dispose](), says)
+          for (const call of [() => arena.rewind(earlier), () => arena.rewindNow(earlier)]) refused(t, call, says)
+          later[Symbol.dispose]()
+          t.notThrows(() => earlier[Symbol.dispose]())
         },
       },
     },

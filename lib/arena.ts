@@ -7,11 +7,14 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Allocator } from './allocator.js'
-import { cutBack, fillChunk, freeChunks, isWhole, NO_CHUNK, openChunk, roomFor, type Chunk } from './arena/chunk.js'
+import { cutBack, fillChunk, freeChunks, openChunk, roomFor, startIn, type Chunk } from './arena/chunk.js'
+import { Chunks } from './arena/chunks.js'
 import { addressOf, endRegion, isRegion, makeRegion, placeOf, type Region } from './arena/region.js'
-import { makeMark, scopeOf, type Mark, type Scope } from './arena/scope.js'
-import { freed, invalidType, invalidValue, outOfRange, pinned } from './errors.js'
+import { isOpen, makeMark, makeScope, scopeOf, wholeScope, type Mark, type Scope } from './arena/scope.js'
+import { callStack, DEBUG, withOrigin } from './debug.js'
+import { freed, invalidType, invalidValue, markNotLast, outOfRange, pinned } from './errors.js'
 import { checkOptionalInit, UNINIT, type Init } from './init.js'
+import { mayBeInUse } from './native.js'
 import { disposeWhenUnpinned, isPinned } from './pin.js'
 import { isInteger } from './primordials.js'
 import { blockLength, mustBeOptions, positiveInteger } from './validate.js'
@@ -47,7 +50,7 @@ export interface ArenaStats {
 const [DEFAULT_CHUNK, DEFAULT_ALIGN, MAX_ALIGN] = [2 ** 20, 16, 2 ** 30]
 
 // In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
-const [lengthOf, make, AS_IS] = [blockLength, makeRegion, UNINIT]
+const [lengthOf, make, startOf, AS_IS] = [blockLength, makeRegion, startIn, UNINIT]
 
 /**
  * Hands out regions of resident chunks, one behind the other, and takes them back all at once: for what is needed
@@ -55,6 +58,13 @@ const [lengthOf, make, AS_IS] = [blockLength, makeRegion, UNINIT]
  *
  * What is longer than a chunk gets one of its own, which is freed with it. The others are kept, resident, until the
  * arena is disposed or collected.
+ *
+ * An arena has one user at a time. A server needs one for each request in flight: a request that waits while others run
+ * must not find its regions ended by theirs.
+ *
+ * Memory is handed out again only if nobody can be using it. Where a typed array was made of a region that ends, and
+ * the event loop has a request in flight or an open network handle, I/O may still be using those bytes: the arena
+ * does without this memory until later it finds nobody who may, or lets a whole chunk of it go.
  *
  * @example
  * ```ts
@@ -66,14 +76,12 @@ const [lengthOf, make, AS_IS] = [blockLength, makeRegion, UNINIT]
 export class Arena implements Allocator<Region>, Disposable {
   readonly #chunkBytes: number
   readonly #align: number
-  readonly #chunks: Chunk[] = []
-  /** The chunk that regions are cut from, and its number. */
-  #current: Chunk = NO_CHUNK
-  #at = -1
-  /** Those of the marks that can be rewound to, on top of that of the whole arena. */
-  readonly #scopes: Scope[] = []
-  /** The topmost, which new regions belong to. */
-  #scope: Scope
+  readonly #chunks = new Chunks()
+  readonly #whole: Scope = wholeScope()
+  /** That of the newest mark that is open, which new regions belong to; or that of the whole arena. */
+  #scope: Scope = this.#whole
+  /** How many marks there were. */
+  #marks = 0
   #freed = false
 
   /**
@@ -87,7 +95,6 @@ export class Arena implements Allocator<Region>, Disposable {
     const { chunkBytes = DEFAULT_CHUNK, align = DEFAULT_ALIGN } = options
     this.#chunkBytes = positiveInteger('options.chunkBytes', chunkBytes)
     this.#align = checkAlign(align)
-    this.#scope = this.#openScope()
   }
 
   /** Whether the arena was disposed. */
@@ -114,12 +121,12 @@ export class Arena implements Allocator<Region>, Disposable {
     const byteLength = lengthOf(count, size)
     const checked = init === undefined ? AS_IS : checkOptionalInit(init, byteLength)
     const align = options === undefined ? this.#align : alignOf(options, this.#align)
-    let chunk = this.#current
-    let start = chunk.top + (-(chunk.low + chunk.top) & (align - 1))
+    let chunk = this.#chunks.current
+    let start = startOf(chunk, align)
     // A chunk whose bytes a program has transferred away is full.
     if (start + byteLength > chunk.byteLength || chunk.bytes.length === 0) {
       chunk = this.#chunkFor(byteLength, align)
-      start = chunk.top + (-(chunk.low + chunk.top) & (align - 1))
+      start = startOf(chunk, align)
     }
     chunk.top = start + byteLength
     if (checked !== AS_IS) fillChunk(chunk, checked, start, chunk.top)
@@ -139,8 +146,8 @@ export class Arena implements Allocator<Region>, Disposable {
     if (chunk.owner !== this) throw invalidValue('region must be one of this arena. Free it by its own')
     this.#mustBeUnpinned('free')
     endRegion(region)
-    if (scope.long.delete(chunk)) chunk.handle.free()
-    else if (end === chunk.top) cutBack(chunk, start)
+    if (scope.long?.delete(chunk)) freeChunks([chunk], true)
+    else if (end === chunk.top) cutBack(chunk, start, chunk.viewedEnd > start && mayBeInUse())
   }
 
   /**
@@ -154,48 +161,72 @@ export class Arena implements Allocator<Region>, Disposable {
   }
 
   /**
-   * Marks this moment, for {@link rewind}. `using mark = arena.mark()` rewinds at the end of the scope. Marks nest: to
-   * rewind to one ends those after it.
+   * Marks this moment, for {@link rewind}. `using mark = arena.mark()` ends at the end of the scope what was allocated
+   * in it. Marks nest: while a mark is open that was made later, this one can be neither disposed nor rewound to.
    *
    * @throws `ERR_CMALLOC_FREED`
    */
   mark(): Mark {
     this.#mustBeAlive('mark')
-    this.#scope = this.#openScope()
-    return makeMark(this.#scope, (mark) => this.rewind(mark))
+    // First, as a program's own way to make stacks may use this arena.
+    const stack = DEBUG ? callStack() : undefined
+    this.#marks += 1
+    const scope = makeScope(this.#marks, this.#scope, this.#chunks.current, stack)
+    const mark = makeMark(scope, this.#close)
+    // The last step: a scope without a mark could not be ended.
+    this.#scope = scope
+    return mark
   }
 
   /**
-   * Ends every region that was allocated since a mark. The mark can be used again.
+   * Ends every region that was allocated since a mark. The mark stays open, and can be used again.
    *
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_PINNED`; `ERR_CMALLOC_FREED` if the arena is disposed
-   * @throws `ERR_INVALID_ARG_VALUE` if it is another arena's, or the arena was reset or rewound to an earlier one
+   * @throws `ERR_INVALID_ARG_VALUE` if it is another arena's, or was disposed, or the arena was reset since
+   * @throws `ERR_INVALID_STATE` if a mark is open that was made later: mostly two users share the arena then
    */
   rewind(mark: Mark): void {
-    const scope = scopeOf(mark)
-    this.#mustBeAlive('rewind')
-    if (this.#scopes[scope.depth] !== scope) {
-      throw invalidValue('mark must be one of this arena, which was not reset or rewound to an earlier mark since')
-    }
-    this.#mustBeUnpinned('rewind')
-    freeChunks(this.#endScopes(scope.depth))
+    this.#rewind(mark, true)
   }
 
   /**
-   * Ends every region. The chunks are kept.
+   * As {@link rewind}, but does not ask whether anybody uses the bytes. To call it is to vouch that nobody does: that
+   * all I/O on regions since the mark, also on those that were ended before, was awaited. Else it writes to, or sends,
+   * what other regions hold.
+   *
+   * @throws as {@link rewind} does
+   */
+  rewindNow(mark: Mark): void {
+    this.#rewind(mark, false)
+  }
+
+  /**
+   * Ends every region and every mark. The chunks are kept.
    *
    * @throws `ERR_CMALLOC_PINNED`; `ERR_CMALLOC_FREED` if the arena is disposed
    */
   reset(): void {
-    this.#mustBeAlive('reset')
-    this.#mustBeUnpinned('reset')
-    freeChunks(this.#endScopes(0))
+    this.#reset(true)
+  }
+
+  /**
+   * As {@link reset}, but does not ask whether anybody uses the bytes. To call it is to vouch that nobody does: that
+   * all I/O on regions of this arena, also on those that were ended before, was awaited. Else it writes to, or sends,
+   * what other regions hold. It is for a server that has an arena for each request, whose response was sent.
+   *
+   * @throws as {@link reset} does
+   */
+  resetNow(): void {
+    this.#reset(false)
+    this.#chunks.forgetViews()
   }
 
   /** What the arena holds. */
   stats(): ArenaStats {
-    const all = [...this.#chunks]
-    for (const { long } of this.#scopes) all.push(...long)
+    const all = this.#chunks.list()
+    for (let scope: Scope | undefined = this.#scope; scope !== undefined; scope = scope.below) {
+      if (scope.long !== undefined) all.push(...scope.long)
+    }
     let [chunkBytes, usedBytes] = [0, 0]
     for (const { byteLength, top } of all) {
       chunkBytes += byteLength
@@ -206,71 +237,93 @@ export class Arena implements Allocator<Region>, Disposable {
 
   /**
    * Ends every region, and frees the chunks; nothing if that was done before. If a region is pinned, that is done with
-   * the last pin.
+   * the last pin. A chunk whose bytes may be in use is left to whoever uses them.
    */
   [Symbol.dispose](): void {
     if (this.#freed) return
     if (isPinned(this)) return disposeWhenUnpinned(this)
+    const ended = this.#end(this.#whole, this.#whole, true)
+    ended.push(...this.#chunks.takeAll())
     this.#freed = true
-    const ended = this.#endScopes(0)
-    this.#scope.depth = -1
-    freeChunks([...ended, ...this.#chunks.splice(0)])
+    freeChunks(ended, true)
+  }
+
+  #rewind(mark: Mark, asks: boolean): void {
+    const scope = scopeOf(mark)
+    this.#mustBeAlive('rewind')
+    if (!isOpen(scope, this.#scope)) {
+      throw invalidValue('mark must be an open one of this arena: not disposed, and made since the arena was reset')
+    }
+    this.#mustBeLast('rewind to', scope)
+    this.#mustBeUnpinned('rewind')
+    freeChunks(this.#end(scope, scope, asks), asks)
+  }
+
+  /** What a mark does as it is disposed. */
+  readonly #close = (scope: Scope): void => {
+    if (!isOpen(scope, this.#scope)) return
+    this.#mustBeLast('dispose', scope)
+    this.#mustBeUnpinned('rewind')
+    freeChunks(this.#end(scope, scope.below!, true), true)
+  }
+
+  #reset(asks: boolean): void {
+    this.#mustBeAlive('reset')
+    this.#mustBeUnpinned('reset')
+    freeChunks(this.#end(this.#whole, this.#whole, asks), asks)
   }
 
   /** A chunk with room for a region that the current one has no room for. */
   #chunkFor(byteLength: number, align: number): Chunk {
     this.#mustBeAlive('allocate')
     const room = roomFor(byteLength, align)
-    if (room > this.#chunkBytes) {
-      const chunk = openChunk(this, room)
-      this.#scope.long.add(chunk)
-      return chunk
-    }
-    const at = this.#at + 1
-    let chunk = this.#chunks[at]
-    if (chunk === undefined || !isWhole(chunk)) {
-      const lost = chunk
-      chunk = openChunk(this, this.#chunkBytes)
-      this.#chunks[at] = chunk
-      // Whoever has its bytes keeps them.
-      lost?.handle.free()
-    }
-    this.#at = at
-    this.#current = chunk
+    if (room <= this.#chunkBytes) return this.#chunks.push(this, this.#chunkBytes, byteLength, align)
+    const chunk = openChunk(this, room)
+    const scope = this.#scope
+    scope.long ??= new Set()
+    scope.long.add(chunk)
     return chunk
   }
 
-  #openScope(): Scope {
-    const scope = {
-      generation: 0,
-      depth: this.#scopes.length,
-      at: this.#at,
-      top: this.#current.top,
-      long: new Set<Chunk>(),
-    }
-    this.#scopes.push(scope)
-    return scope
-  }
-
-  /** Ends the regions of a scope and of those above it, and these themselves. Returns the long regions' chunks. */
-  #endScopes(depth: number): Chunk[] {
+  /**
+   * Ends the regions of a scope and of those above it, and the scopes above `left`, which is this scope or the one
+   * below. Returns the chunks that are to be freed.
+   *
+   * JavaScript can be stopped between any two of these statements, by a timeout of `vm` or an overflow of the stack. So
+   * the regions end first, and their memory is given up last.
+   */
+  #end(scope: Scope, left: Scope, asks: boolean): Chunk[] {
     const ended: Chunk[] = []
-    for (const scope of this.#scopes.splice(depth + 1)) {
-      endRegions(scope, ended)
-      scope.depth = -1
+    let viewed = false
+    for (let open = this.#scope; ; open = open.below!) {
+      open.generation += 1
+      viewed ||= open.viewed
+      const { long } = open
+      open.long = undefined
+      if (long !== undefined) ended.push(...long)
+      if (open === scope) break
     }
-    const scope = this.#scopes[depth]!
-    endRegions(scope, ended)
-    this.#scope = scope
-    for (const chunk of this.#chunks.slice(scope.at + 1)) cutBack(chunk, 0)
-    this.#at = scope.at
-    this.#current = this.#chunks[scope.at] ?? NO_CHUNK
-    if (this.#current !== NO_CHUNK) cutBack(this.#current, scope.top)
+    const asked = asks && (viewed || this.#chunks.held)
+    const inUse = asked && mayBeInUse()
+    // What is kept as it may be in use is asked for again as that scope ends.
+    if (inUse) left.viewed = true
+    this.#scope = left
+    this.#chunks.cutBackTo(scope.chunk, scope.top, inUse, ended)
+    if (inUse) return ended
+    if (left === scope) left.viewed = false
+    if (asked) this.#chunks.reuseHeld()
     return ended
   }
 
   #mustBeAlive(operation: string): void {
     if (this.#freed) throw freed(operation, 'this arena was disposed. Make a new one')
+  }
+
+  #mustBeLast(operation: string, { number }: Scope): void {
+    const last = this.#scope
+    if (last.number === number) return
+    const error = markNotLast(operation, number, last.number)
+    throw last.stack === undefined ? error : withOrigin(error, `Mark ${last.number} was made here`, last.stack)
   }
 
   #mustBeUnpinned(operation: string): void {
@@ -280,12 +333,6 @@ export class Arena implements Allocator<Region>, Disposable {
       'a region of this arena is pinned, as C code or I/O may be using it. Dispose its pins first',
     )
   }
-}
-
-function endRegions(scope: Scope, ended: Chunk[]): void {
-  scope.generation += 1
-  ended.push(...scope.long)
-  scope.long.clear()
 }
 
 function alignOf(options: unknown, fallback: number): number {

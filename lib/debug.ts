@@ -69,10 +69,20 @@ function setCause(error: Error, cause: Error): Error {
   return Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
 }
 
+/** Gives an error the place where something was made as its `cause`. */
+export function withOrigin(error: Error, message: string, stack: string): Error {
+  try {
+    return setCause(error, withStack(message, stack))
+  } catch {
+    // The program's own way to make stacks threw.
+    return error
+  }
+}
+
 const NO_STACK = '    (there is no stack)'
 
 /** The frames outside of cmalloc, a line each. */
-function callStack(): string {
+export function callStack(): string {
   let stack: unknown
   try {
     // A program may have its own way to make stacks.

@@ -98,6 +98,17 @@ export function pinned(
   return create(Error, 'ERR_CMALLOC_PINNED', `Cannot ${operation}: ${what}`)
 }
 
+/** A mark that ends, or is rewound to, before a later one has ended. Both are numbers, in the order of their making. */
+export function markNotLast(operation: string, mark: number, later: number): Error {
+  return create(
+    Error,
+    'ERR_INVALID_STATE',
+    `Cannot ${operation} mark ${mark} of this arena: mark ${later}, which was made later, is open, and the regions of ` +
+      'both would end. Mostly this means that two users share one arena. Dispose the later mark first. Use one arena ' +
+      'for each request in flight',
+  )
+}
+
 /** The addon cannot be loaded. `explanation` says for which platform, and what to do. */
 export function noBinding(explanation: string, cause: unknown): Error {
   return assign(new Error(`cmalloc has no native binding ${explanation}`, { cause }), {

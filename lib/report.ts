@@ -10,7 +10,7 @@ const TRIES = 2000
 export function report(text: string): void {
   const bytes = encodeUtf8(`cmalloc: ${text}\n`)
   const length = typedArray.byteLengthOf(bytes)
-  for (let written = 0, tries = 0; written < length && tries < TRIES; ) {
+  for (let written = 0, tries = 0; written < length && tries < TRIES;) {
     try {
       written += writeSync(STANDARD_ERROR, bytes, written)
     } catch (error) {

@@ -18,8 +18,9 @@ export class ArenaModel {
   #arena: Arena | undefined
   #arenaOfManagers: Arena | undefined
   regions: Live[] = []
+  /** The marks that are open, in their order. */
   marks: Mark[] = []
-  /** Marks that were rewound past. */
+  /** Marks that are not open any more. */
   staleMarks: Mark[] = []
   dead: Region[] = []
 
@@ -44,7 +45,7 @@ export class ArenaModel {
     this.dead = [...this.dead, ...over.map(({ region }) => region)].slice(-20)
   }
 
-  /** Says that the marks from so many on are stale. */
+  /** Says that the marks from so many on are not open any more. */
   endMarks(depth: number): void {
     this.staleMarks = [...this.staleMarks, ...this.marks.splice(depth)].slice(-5)
   }

@@ -4,7 +4,7 @@ import type { CheckedInit } from '../init.js'
 import { malloc } from '../malloc.js'
 import type { NativeBuffer } from '../native-buffer.js'
 import type { Pinnable } from '../pin.js'
-import { Bytes, typedArray } from '../primordials.js'
+import { Bytes, max, min, typedArray } from '../primordials.js'
 
 /** A block that regions are cut from. */
 export interface Chunk {
@@ -22,6 +22,12 @@ export interface Chunk {
   bytes: Uint8Array<ArrayBuffer>
   /** How much of it is in use. */
   top: number
+  /** Whether a typed array was made of a region in it, since the program last vouched that nobody uses one. */
+  viewed: boolean
+  /** Where the highest of these regions ends that may still be in use; nothing above is. */
+  viewedEnd: number
+  /** The next one in the list that it is in. */
+  below: Chunk | undefined
 }
 
 /** What C's malloc aligns to at least, whichever it is. */
@@ -35,15 +41,20 @@ const { byteLengthOf } = typedArray
 /** Stands for the bytes of a chunk that JavaScript cannot have a view of. Not empty, as they are there. */
 const NO_VIEW = new Bytes(1)
 
-/** Where nothing fits in. */
+const NO_BYTES = new Bytes(0)
+
+/** Where nothing fits in, and what ends every list. */
 export const NO_CHUNK: Chunk = {
   owner: undefined as never,
   handle: undefined as never,
   byteLength: 0,
   address: 0n,
   low: 0,
-  bytes: new Bytes(0),
+  bytes: NO_BYTES,
   top: 0,
+  viewed: false,
+  viewedEnd: 0,
+  below: undefined,
 }
 
 /** A chunk of so many bytes, all of them resident. */
@@ -52,9 +63,10 @@ export function openChunk(owner: Pinnable, byteLength: number): Chunk {
   try {
     const { address } = handle
     const bytes = viewIfAny(handle)
-    return { owner, handle, byteLength, address, low: Number(address & 0xffff_ffffn) | 0, bytes, top: 0 }
+    const low = Number(address & 0xffff_ffffn) | 0
+    return { owner, handle, byteLength, address, low, bytes, top: 0, viewed: false, viewedEnd: 0, below: undefined }
   } catch (error) {
-    handle.free()
+    handle.freeNow()
     throw error
   }
 }
@@ -72,6 +84,11 @@ function viewIfAny(handle: NativeBuffer): Uint8Array<ArrayBuffer> {
 /** How long a block must be for a run of so many bytes to fit in, wherever it is. */
 export function roomFor(byteLength: number, align: number): number {
   return byteLength + (align > MALLOC_ALIGN ? align - MALLOC_ALIGN : 0)
+}
+
+/** Where the next region of a chunk starts, if it is aligned so. */
+export function startIn(chunk: Chunk, align: number): number {
+  return chunk.top + (-(chunk.low + chunk.top) & (align - 1))
 }
 
 /** Whether no program has transferred the bytes away. */
@@ -93,18 +110,26 @@ export function fillChunk(chunk: Chunk, init: CheckedInit, start: number, end: n
   else fillBytes(chunk.bytes, init, start, end)
 }
 
-/** Gives up what is behind `top`. */
-export function cutBack(chunk: Chunk, top: number): void {
-  if (DEBUG && isWhole(chunk) && top < chunk.top) fillChunk(chunk, GONE, top, chunk.top)
-  chunk.top = top
+/** Gives up what is behind `top`: all of it; if it may be in use, then only what nobody had a typed array of. */
+export function cutBack(chunk: Chunk, top: number, inUse: boolean): void {
+  const kept = inUse ? max(top, min(chunk.viewedEnd, chunk.top)) : top
+  if (DEBUG && isWhole(chunk) && kept < chunk.top) fillChunk(chunk, GONE, kept, chunk.top)
+  chunk.top = kept
+  chunk.viewedEnd = min(chunk.viewedEnd, kept)
 }
 
-/** Frees chunks: all of them, also if some turn out to be corrupt, as the debug mode finds. */
-export function freeChunks(chunks: readonly Chunk[]): void {
+/**
+ * Frees chunks that are in no list any more: all of them, also if some turn out to be corrupt, as the debug mode finds.
+ * `asks` is whether those with typed arrays ask first if somebody uses them: then these keep the memory.
+ */
+export function freeChunks(chunks: readonly Chunk[], asks: boolean): void {
   let failure: { error: unknown } | undefined
-  for (const { handle } of chunks) {
+  for (const chunk of chunks) {
     try {
-      handle.free()
+      // Else a region that is gone, and was not dropped, would keep the memory that is let go.
+      chunk.bytes = NO_BYTES
+      if (asks && chunk.viewed) chunk.handle.free()
+      else chunk.handle.freeNow()
     } catch (error) {
       failure ??= { error }
     }

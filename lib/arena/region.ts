@@ -2,9 +2,9 @@ import { freed, illegalConstructor } from '../errors.js'
 import { INSPECT } from '../inspect.js'
 import { copyOut } from '../native-buffer.js'
 import { Pin } from '../pin.js'
-import { Bytes } from '../primordials.js'
+import { Bytes, max } from '../primordials.js'
 import { checkUntil, type PinUntil } from '../until.js'
-import { viewOf, type ViewConstructor } from '../view.js'
+import { viewOf, type Part, type ViewConstructor } from '../view.js'
 import { bytesOf, type Chunk } from './chunk.js'
 import type { Scope } from './scope.js'
 
@@ -107,8 +107,7 @@ export class Region {
    * @throws `ERR_CMALLOC_NO_EXTERNAL_BUFFERS` where the runtime makes none over it
    */
   get bytes(): Uint8Array<ArrayBuffer> {
-    this.#use('view')
-    return new Bytes(bytesOf(this.#chunk).buffer, this.#start, this.#byteLength)
+    return new Bytes(this.#look(), this.#start, this.#byteLength)
   }
 
   /**
@@ -120,10 +119,7 @@ export class Region {
    * @throws `ERR_OUT_OF_RANGE` for a view that is misaligned or does not fit; and as {@link bytes} does
    */
   view<T extends ArrayBufferView>(type: ViewConstructor<T>, byteOffset: number = 0, length?: number): T {
-    const look = (): { buffer: ArrayBuffer; start: number; byteLength: number } => {
-      this.#use('view')
-      return { buffer: bytesOf(this.#chunk).buffer, start: this.#start, byteLength: this.#byteLength }
-    }
+    const look = (): Part => ({ buffer: this.#look(), start: this.#start, byteLength: this.#byteLength })
     return viewOf(type, look, byteOffset, length)
   }
 
@@ -146,6 +142,17 @@ export class Region {
     if (!(#chunk in this)) return 'Region {}'
     if (this.#isGone()) return 'Region { freed: true }'
     return `Region { address: 0x${addressOf(this).toString(16)}, byteLength: ${this.#byteLength} }`
+  }
+
+  /** The `ArrayBuffer` for a typed array of this region. From now on its memory may be in use when it ends. */
+  #look(): ArrayBuffer {
+    this.#use('view')
+    const [chunk, end] = [this.#chunk, this.#start + this.#byteLength]
+    const { buffer } = bytesOf(chunk)
+    this.#scope.viewed = true
+    chunk.viewed = true
+    chunk.viewedEnd = max(chunk.viewedEnd, end)
+    return buffer
   }
 
   #isGone(): boolean {

@@ -80,8 +80,13 @@ impl Environment {
             return None;
         }
         // An ArrayBuffer that has ended, wherever its bytes had gone, is used by nobody.
-        let has_store = self.views.borrow().get(&place.index()).is_some_and(View::store_is_held);
-        if has_store { self.event_loop.user(env) } else { None }
+        if self.has_store(place) { self.event_loop.user(env) } else { None }
+    }
+
+    /// Whether an `ArrayBuffer` may still have the bytes of a viewed entry's block.
+    #[inline]
+    pub(super) fn has_store(&self, place: Place<'_>) -> bool {
+        self.views.borrow().get(&place.index()).is_some_and(View::store_is_held)
     }
 
     /// Lets the block of a viewed entry go.

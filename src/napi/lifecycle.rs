@@ -138,6 +138,16 @@ impl Environment {
         }
     }
 
+    /// Frees the block of a dead slot whose backing store has ended: where the runtime calls the finalizer of that from its
+    /// collector (Deno), long before the slot's.
+    pub(super) fn free_collected_view(&self, place: Place<'_>) {
+        let view = self.views.borrow_mut().remove(&place.index());
+        let last = view.and_then(View::leave);
+        self.forget(place);
+        drop(last);
+        self.count(|counters| &counters.collected_frees);
+    }
+
     /// The `ArrayBuffer` over the block: the same one as long as it is reachable.
     pub(crate) fn buffer(self: &Rc<Self>, env: sys::napi_env, place: Place<'_>) -> Outcome<sys::napi_value> {
         if place.state() == State::Viewed {
@@ -374,7 +384,7 @@ impl Environment {
         self.count(counter);
         self.report(env, signed(len));
         if self.sweeper.is_due(self.slots.counters().live_bytes.load(Ordering::Relaxed)) {
-            self.sweep(env);
+            self.sweep(env, len);
         }
     }
 

@@ -26,9 +26,9 @@ use crate::{OutOfMemory, pool};
 pub(super) const BYTES: u64 = 128 << 20;
 const SLOTS: usize = 16 << 10;
 
-/// Bytes by which an environment grows before its `ArrayBuffer`s are looked at, if no slot was found dead. (A collection
-/// that V8 finds no reason for itself; and an `ArrayBuffer` from which its own slot can be reached keeps that alive.)
-const UNDECIDED: u64 = 512 << 20;
+/// Bytes by which an environment grows before a sweep collects garbage by itself: V8 may have found no reason, or no time;
+/// and an `ArrayBuffer` from which its own slot can be reached keeps that alive until it is let go of.
+const UNDECIDED: u64 = 256 << 20;
 
 /// What a block with an `ArrayBuffer` takes besides its bytes, until the event loop turns.
 const OVERHEAD: u64 = 4096;
@@ -104,7 +104,7 @@ impl Environment {
         }
         self.sweeper.occupied.set(self.sweeper.occupied.get() + 1);
         if self.sweeper.occupied.get() >= self.sweeper.next_at_slots.get() {
-            self.sweep(env);
+            self.sweep(env, 0);
         }
         Ok(())
     }
@@ -117,12 +117,12 @@ impl Environment {
         }
     }
 
-    /// Frees the blocks of all slots that the collector has found dead.
+    /// Frees the blocks of all slots that the collector has found dead. `new` are the bytes of the block for which this is
+    /// done: no reason to look for others.
     #[cold]
-    pub(crate) fn sweep(&self, env: sys::napi_env) {
-        let before = self.live_bytes();
+    pub(crate) fn sweep(&self, env: sys::napi_env, new: usize) {
         let under_views = self.sweep_slots(env);
-        let is_undecided = before >= self.sweeper.undecided_at_bytes.get();
+        let is_undecided = self.live_bytes() - new as u64 >= self.sweeper.undecided_at_bytes.get();
         if under_views >= BYTES || is_undecided {
             self.sweep_all(env);
         } else {
@@ -130,9 +130,11 @@ impl Environment {
         }
     }
 
-    /// [`sweep`](Self::sweep), which looks at every `ArrayBuffer`.
+    /// [`sweep`](Self::sweep), which looks at every `ArrayBuffer`, and collects garbage in any case.
     fn sweep_all(&self, env: sys::napi_env) {
-        self.sweep_views(env);
+        if !self.sweep_views(env) {
+            self.nudge(env);
+        }
         // The collection has found slots dead, too.
         self.sweep_slots(env);
         self.sweeper.undecided_at_bytes.set(u64::MAX);
@@ -148,8 +150,8 @@ impl Environment {
         self.sweeper.next_at_slots.set(slots + SLOTS.max(slots / 2));
     }
 
-    /// Frees the blocks without an `ArrayBuffer` of the slots that the collector has found dead. Returns the weight of
-    /// those with one.
+    /// Frees the blocks of the slots that the collector has found dead, but for those that an `ArrayBuffer` may still
+    /// have. Returns the weight of these.
     pub(super) fn sweep_slots(&self, env: sys::napi_env) -> u64 {
         let mut under_views = 0;
         self.for_each_dead(env, |environment, place| match (place.state(), place.parts()) {
@@ -158,7 +160,14 @@ impl Environment {
                 // The finalizer has nothing to do any more, and may come late.
                 environment.unwatch(env, place.index());
             }
-            (State::Viewed, Some((_, len))) => under_views += weight(len),
+            (State::Viewed, Some((_, len))) => {
+                if environment.has_store(place) {
+                    under_views += weight(len);
+                } else {
+                    environment.free_collected_view(place);
+                    environment.unwatch(env, place.index());
+                }
+            }
             _ => {}
         });
         under_views
@@ -200,7 +209,6 @@ impl Environment {
             if !self.could_help(&refusal) {
                 break;
             }
-            self.nudge(env);
             self.sweep_all(env);
             // What was swept may have gone back to its pool.
             match pool::or_give_up(&mut operation) {

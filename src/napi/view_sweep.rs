@@ -28,12 +28,14 @@ struct Candidate {
 }
 
 impl Environment {
-    /// Frees the blocks whose `ArrayBuffer` nobody has any more, if their slot is dead too or has let go of them.
+    /// Frees the blocks whose `ArrayBuffer` nobody has any more, if their slot is dead too or has let go of them. Returns
+    /// whether it has collected garbage for that.
     #[cold]
-    pub(super) fn sweep_views(&self, env: sys::napi_env) {
+    pub(super) fn sweep_views(&self, env: sys::napi_env) -> bool {
         if !self.stores.sweeps_free() {
-            return;
+            return false;
         }
+        let mut has_collected = false;
         // The first collection may end one that had begun before, and which keeps what was made since.
         for _ in 0..COLLECTIONS {
             let candidates = self.release_all(env);
@@ -41,11 +43,13 @@ impl Environment {
                 break;
             }
             self.nudge(env);
+            has_collected = true;
             if self.end_collected(env, &candidates) {
                 break;
             }
         }
         self.let_go.swept(self.weight_of_orphans());
+        has_collected
     }
 
     /// Lets every `ArrayBuffer` be collected. Returns those that have their bytes.

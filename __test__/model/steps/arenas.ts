@@ -1,6 +1,7 @@
 /** Regions come one by one, and go together. */
 
 import * as fc from 'fast-check'
+import type { Arena, Mark } from 'cmalloc/arena'
 import { ensure } from '../../random/ensure.js'
 import * as libc from '../../support/libc.js'
 import { kind, mustThrow, none, pick } from '../kind.js'
@@ -54,27 +55,35 @@ const mark = kind('arena.mark', 2, none, ({ arena: model }) => {
 const rewind = kind(
   'arena.rewind',
   2,
-  fc.record({ which: fc.nat(), bySymbol: fc.boolean() }),
-  ({ arena: model }, { which, bySymbol }) => {
-    const depth = which % Math.max(model.marks.length, 1)
-    const chosen = model.marks[depth]
-    if (chosen === undefined) return
-    if (bySymbol) chosen[Symbol.dispose]()
-    else model.arena.rewind(chosen)
+  fc.record({ way: fc.constantFrom('rewind', 'rewindNow', 'dispose'), which: fc.nat() }),
+  ({ arena: model }, { way, which }) => {
+    const depth = model.marks.length - 1
+    const last = model.marks[depth]
+    if (last === undefined) return
+    const earlier = pick(model.marks, which)!
+    if (earlier !== last) mustThrow('ERR_INVALID_STATE', () => endBy(way, model.arena, earlier))
+    endBy(way, model.arena, last)
     model.end((live) => live.depth > depth)
-    model.endMarks(depth + 1)
+    if (way === 'dispose') model.endMarks(depth)
   },
 )
 
-const rewindTooLate = kind('arena.rewind to a stale mark', 1, fc.nat(), ({ arena: model }, which) => {
+function endBy(way: 'rewind' | 'rewindNow' | 'dispose', arena: Arena, open: Mark): void {
+  if (way === 'dispose') open[Symbol.dispose]()
+  else arena[way](open)
+}
+
+const rewindTooLate = kind('arena.rewind to a mark that is not open', 1, fc.nat(), ({ arena: model }, which) => {
   const stale = pick(model.staleMarks, which)
   if (stale === undefined) return
   mustThrow('ERR_INVALID_ARG_VALUE', () => model.arena.rewind(stale))
+  mustThrow('ERR_INVALID_ARG_VALUE', () => model.arena.rewindNow(stale))
   stale[Symbol.dispose]()
 })
 
-const reset = kind('arena.reset', 1, none, ({ arena: model }) => {
-  model.arena.reset()
+const reset = kind('arena.reset', 1, fc.boolean(), ({ arena: model }, now) => {
+  if (now) model.arena.resetNow()
+  else model.arena.reset()
   model.end(() => true)
   model.endMarks(0)
 })

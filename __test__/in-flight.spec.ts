@@ -1,0 +1,50 @@
+import { createRequire } from 'node:module'
+import test from 'ava'
+import { nameOf, NODE_VERSIONS, runFixture, type Outcome } from './support/run.js'
+import { turns } from './support/turns.js'
+
+/** Programs at once: they compute and wait by turns. */
+const AT_ONCE = 2
+
+const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
+
+const fixtures = createRequire(__filename)
+const namesOf = (table: string): string[] => Object.keys(fixtures(`./fixtures/${table}.js`) as object)
+const JOBS = namesOf('in-flight-jobs')
+const NETWORK = namesOf('in-flight-network')
+
+/** Rounds of each way: ten ways, and of each round some are alone and some at once. */
+const ROUNDS = 10
+const ROUNDS_OF_LONG_ONES = 5
+const LONG = new Set(['socket.write', 'response.end', 'HTTP/2 answer of 4 MiB', 'HTTP/2 request of 4 MiB', 'ws.send'])
+
+/** The package that a misuse needs, if it is one of those that not everybody has. */
+const packageOf = (misuse: string): string | undefined => ['sharp', 'ws'].find((name) => misuse.startsWith(name))
+
+function whyNot(misuse: string): string | undefined {
+  const needed = packageOf(misuse)
+  try {
+    if (needed !== undefined) fixtures(needed)
+    return undefined
+  } catch {
+    return `the package ${needed} is not here: not run`
+  }
+}
+
+const inTurn = turns(AT_ONCE)
+
+for (const misuse of [...JOBS, ...NETWORK]) {
+  const reason = whyNot(misuse)
+  if (reason !== undefined) {
+    test(`a block that ends under ${misuse} keeps its bytes until it is done (${reason})`, (t) => t.pass())
+    continue
+  }
+  for (const node of NODE_VERSIONS) {
+    test(`a block that ends under ${misuse} keeps its bytes until it is done, on ${nameOf(node)}`, async (t) => {
+      t.timeout(300_000)
+      const args = [misuse, String(LONG.has(misuse) ? ROUNDS_OF_LONG_ONES : ROUNDS)]
+      const options = { node, flags: ['--expose-gc', '--no-warnings'] }
+      t.deepEqual(await inTurn(() => runFixture('in-flight.js', args, options)), CLEAN)
+    })
+  }
+}

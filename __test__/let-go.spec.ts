@@ -1,0 +1,73 @@
+import test from 'ava'
+import { nameOf, NODE_VERSIONS, runFixture, type Outcome } from './support/run.js'
+import { turns } from './support/turns.js'
+
+const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
+const flags = ['--expose-gc']
+
+/** Ways to end a block in a loop, beside a request that never ends. */
+const LOOPS = ['free', 'resize', 'drop', 'Pool', 'Arena'].flatMap((end) => [`${end}, no turn`, `${end}, turns`])
+const LINKS = ['a WeakMap', 'a property'].flatMap((link) =>
+  ['', ', bytes used', ', let go'].map((use) => `${link} from a buffer to its block${use}`),
+)
+const NOBODY = [
+  'a script',
+  'stdout was used',
+  'timers and listeners',
+  'awaited work',
+  'after the last socket',
+  'after a child process',
+  'a worker',
+  'a worker beside a server',
+  'beside a worker',
+  'a forked child',
+  'a forked child, advanced serialization',
+  'freeNow beside a request',
+]
+/** What another scenario starts. */
+const STARTED = ['with a channel']
+
+/** Windows has no pipe that a file system names. */
+const needsFifo = (scenario: string): boolean => /turn|let go|request/.test(scenario)
+const hasFifo = process.platform !== 'win32'
+
+const inTurn = turns(2)
+
+function define(fixture: string, scenario: string, title: (on: string) => string): void {
+  if (needsFifo(scenario) && !hasFifo) {
+    test(`${title('Windows')} (it has no such request that never ends: not run)`, (t) => t.pass())
+    return
+  }
+  for (const node of NODE_VERSIONS) {
+    test(title(nameOf(node)), async (t) => {
+      t.timeout(300_000)
+      t.deepEqual(await inTurn(() => runFixture(fixture, [scenario], { node, flags })), CLEAN)
+    })
+  }
+}
+
+for (const scenario of LOOPS) {
+  const title = (on: string): string =>
+    `what is let go beside a request without an end is bounded: ${scenario}, on ${on}`
+  define('let-go-bounded.js', scenario, title)
+}
+
+for (const scenario of LINKS) {
+  const title = (on: string): string => `a block that its own ArrayBuffer leads to ends: ${scenario}, on ${on}`
+  define('let-go-bounded.js', scenario, title)
+}
+
+for (const scenario of NOBODY) {
+  const title = (on: string): string => `with nobody to use the bytes a block ends at once: ${scenario}, on ${on}`
+  define('let-go-nobody.js', scenario, title)
+}
+
+for (const [fixture, scenarios] of [
+  ['let-go-bounded.js', [...LOOPS, ...LINKS]],
+  ['let-go-nobody.js', [...NOBODY, ...STARTED]],
+] as const) {
+  test(`every scenario of ${fixture} is run`, async (t) => {
+    const { stdout } = await runFixture(fixture, ['--list'])
+    t.deepEqual(stdout.trim().split('\n').sort(), [...scenarios].sort())
+  })
+}
