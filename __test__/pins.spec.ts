@@ -5,10 +5,12 @@ import { Socket } from 'node:net'
 import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { consume, free, handOver, malloc, NativeBuffer, stats, type Pin } from 'cmalloc'
-import { live } from './support/memory.js'
+import { live, untilNothingIsInUse } from './support/memory.js'
 import { nameOf, OTHER_RUNTIMES, RUNTIMES, runFixture, type Outcome } from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
+
+test.before(untilNothingIsInUse)
 
 /** What cannot be done to a pinned handle, and how the error names it. */
 const FORBIDDEN: Record<string, [operation: string, call: (handle: NativeBuffer) => unknown]> = {
