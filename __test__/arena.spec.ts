@@ -2,11 +2,13 @@ import { inspect } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { setMemoryLimit, stats, type ViewConstructor } from 'cmalloc'
 import { Arena, Mark, Region } from 'cmalloc/arena'
-import { escape, live } from './support/memory.js'
+import { escape, live, untilNothingIsInUse } from './support/memory.js'
 import * as libc from './support/libc.js'
 import { nameOf, RUNTIMES, runSource } from './support/run.js'
 
 const CHUNK = 4096
+
+test.before(untilNothingIsInUse)
 
 const textOf = ({ bytes }: Region): string => Buffer.from(bytes).toString('latin1')
 

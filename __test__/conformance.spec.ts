@@ -6,6 +6,9 @@ import { conformance, type Allocator } from 'cmalloc/conformance'
 import { arrayBufferAllocator } from 'cmalloc/mem-manager'
 import { Pool } from 'cmalloc/pool'
 import { BROKEN, giveBack } from './conformance/broken.js'
+import { untilNothingIsInUse } from './support/memory.js'
+
+test.before(untilNothingIsInUse)
 
 const SOUND: Record<string, () => Allocator> = {
   cmalloc: () => cmalloc as Allocator,

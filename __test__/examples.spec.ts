@@ -29,6 +29,7 @@ const EXAMPLES: Record<string, { prints: RegExp; on: Options | undefined; linux?
     prints: /^200 7692c3ad\n200 3fc4ccfe\n200 8f990ba0\n413 \n3 of 4 requests had a block that was there\n$/,
     on: TSX,
   },
+  'arena-server.ts': { prints: /^300 of 300 answers are right, from \d{1,2} arenas\n$/, on: TSX },
   'sharp.ts': {
     prints: /^black above, white below: 0, 255\nless than a second image of 64 MiB was ever resident: true\n$/,
     on: TSX,

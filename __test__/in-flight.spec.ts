@@ -13,10 +13,8 @@ const namesOf = (table: string): string[] => Object.keys(fixtures(`./fixtures/${
 const JOBS = namesOf('in-flight-jobs')
 const NETWORK = namesOf('in-flight-network')
 
-/** Rounds of each way: ten ways, and of each round some are alone and some at once. */
-const ROUNDS = 10
-const ROUNDS_OF_LONG_ONES = 5
-const LONG = new Set(['socket.write', 'response.end', 'HTTP/2 answer of 4 MiB', 'HTTP/2 request of 4 MiB', 'ws.send'])
+/** Rounds of each way, of which there are eight to ten: the first is alone, the others are at once. */
+const ROUNDS = 5
 
 /** The package that a misuse needs, if it is one of those that not everybody has. */
 const packageOf = (misuse: string): string | undefined => ['sharp', 'ws'].find((name) => misuse.startsWith(name))
@@ -42,7 +40,7 @@ for (const misuse of [...JOBS, ...NETWORK]) {
   for (const node of NODE_VERSIONS) {
     test(`a block that ends under ${misuse} keeps its bytes until it is done, on ${nameOf(node)}`, async (t) => {
       t.timeout(300_000)
-      const args = [misuse, String(LONG.has(misuse) ? ROUNDS_OF_LONG_ONES : ROUNDS)]
+      const args = [misuse, String(ROUNDS)]
       const options = { node, flags: ['--expose-gc', '--no-warnings'] }
       t.deepEqual(await inTurn(() => runFixture('in-flight.js', args, options)), CLEAN)
     })

@@ -11,7 +11,7 @@ const WAYS: [title: string, way: string, times: number, flags: string[]][] = [
   ['a timeout of vm', 'vm', 100, INTERPRETED],
   ['a timeout of vm in compiled code', 'vm', 40, []],
   ['a stack overflow', 'stack', 6, [...INTERPRETED, SHALLOW]],
-  ['a stack overflow in compiled code', 'stack', 6, [SHALLOW]],
+  ['a stack overflow in compiled code', 'stack', 10, ['--always-sparkplug', SHALLOW]],
 ]
 
 for (const node of NODE_VERSIONS) {

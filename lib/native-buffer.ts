@@ -98,10 +98,10 @@ export class NativeBuffer implements Disposable {
       slot.read(copy, start)
       return copy
     }
+    // As #end() does, but without another function to call: `malloc` and `free` are what is done most.
     const freeFast = (buffer: NativeBuffer): void => {
       const cell = buffer.#useAlone('free')
       const byteLength = buffer.#byteLength
-      // Kept until the block is gone: an ArrayBuffer that is collected cannot be detached any more.
       const views = buffer.#views
       buffer.#empty()
       try {
@@ -443,6 +443,8 @@ export class NativeBuffer implements Disposable {
    * Takes the block out of the handle, and does with it what ends or moves it. In this order: JavaScript can be stopped
    * between any two lines, by the timeout of `vm`, by `worker.terminate()` or by a stack overflow. A handle that still
    * had the block then would give it back a second time. One that is empty leaves it to the garbage collector.
+   *
+   * The `ArrayBuffer` is kept meanwhile: one that is collected cannot be detached any more.
    */
   #end<T>(operation: string, end: (cell: Cell) => T): T {
     const cell = this.#useAlone(operation)

@@ -6,6 +6,7 @@ import { ESCAPE_KINDS } from './steps/escapes.js'
 import { MANAGER_KINDS } from './steps/managers.js'
 import { OWNER_KINDS } from './steps/owners.js'
 import { POOL_KINDS } from './steps/pools.js'
+import { REQUEST_KINDS } from './steps/requests.js'
 import { MEMORY_LIMIT, World } from './world.js'
 
 const KINDS = [
@@ -16,6 +17,7 @@ const KINDS = [
   ...ARENA_KINDS,
   ...POOL_KINDS,
   ...MANAGER_KINDS,
+  ...REQUEST_KINDS,
 ]
 
 export const suite = defineSuite(MEMORY_LIMIT, 120, KINDS, () => new World())

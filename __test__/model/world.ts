@@ -1,9 +1,11 @@
-import { takeOver, type MallocOptions, type NativeBuffer, type Pin, type Ticket } from 'cmalloc'
+import { setImmediate as turn } from 'node:timers/promises'
+import { stats, takeOver, type MallocOptions, type NativeBuffer, type Pin, type Ticket } from 'cmalloc'
 import type { MemManager } from 'cmalloc/mem-manager'
 import type { Pool } from 'cmalloc/pool'
 import { ensure } from '../random/ensure.js'
 import * as libc from '../support/libc.js'
 import { ArenaModel } from './arena.js'
+import type { Request } from './request.js'
 
 /** No sequence may hold more than this. */
 export const MEMORY_LIMIT = 256 * 2 ** 20
@@ -43,6 +45,24 @@ export interface Stray {
   readonly shadow: Shadow
 }
 
+/** A request that has bytes of a block, or of what was one. */
+export interface Flight {
+  readonly block: Block
+  readonly bytes: Uint8Array
+  /** What is under the bytes. */
+  readonly shadow: Shadow
+  readonly request: Request
+}
+
+/** An ArrayBuffer that outlives the end of its block, as a request was in flight then. */
+export interface Held {
+  readonly buffer: ArrayBuffer
+  readonly shadow: Shadow
+}
+
+/** So many of them at most: the oldest are dropped. */
+const MOST_HELD = 12
+
 /** A manager, and what is known of it. */
 export interface Manager {
   readonly handle: MemManager
@@ -50,8 +70,8 @@ export interface Manager {
   /** How often its death stub was called, if it has one. */
   readonly deaths: { count: number }
   readonly hasStub: boolean
-  /** Whether its memory is a region, of which views are not told when it ends. */
-  readonly inArena: boolean
+  /** What its memory is from. */
+  readonly allocator: 'CMalloc' | 'ArrayBuffer' | 'Pool' | 'Arena'
 }
 
 /** The state of one sequence: what there is of blocks, and what each must hold. */
@@ -65,6 +85,9 @@ export class World {
   /** Blocks that C has: released, or made by its malloc. */
   foreign: { address: bigint; shadow: Shadow }[] = []
   readonly managers: Manager[] = []
+  /** The request in flight, if there is one. */
+  flight: Flight | undefined
+  readonly held: Held[] = []
   readonly arena = new ArenaModel()
   readonly pools: Record<'plain' | 'scrubbing', Pool | undefined> = { plain: undefined, scrubbing: undefined }
 
@@ -97,6 +120,42 @@ export class World {
     if (this.dead.length > 5) this.dead.shift()
   }
 
+  /** Says that a call has ended the block of a handle that asks first whether its bytes are in use. */
+  letGo(block: Block): void {
+    const isReached = block.buffer !== undefined || block.escaped === 'yes'
+    // A secret is nobody's any more, not even theirs who may be using it.
+    if (this.flight !== undefined && isReached && block.options.secure === true) block.shadow.fill(0)
+    this.leave(block)
+    this.end(block)
+  }
+
+  /** Says that a handle has left its block, for its end or for another block: what has its bytes keeps them. */
+  leave(block: Block): void {
+    const { buffer, shadow } = block
+    if (this.flight === undefined || buffer === undefined) return detached(block)
+    ensure(buffer.byteLength === shadow.length, 'an ArrayBuffer ended while a request was in flight')
+    for (const view of block.views) ensure(view.buffer === buffer, 'a view is of another ArrayBuffer')
+    this.hold(buffer, shadow)
+    block.views = []
+    block.buffer = undefined
+  }
+
+  /** Keeps bytes that were let go, which stay what they are. */
+  hold(buffer: ArrayBuffer, shadow: Shadow): void {
+    this.held.push({ buffer, shadow })
+    if (this.held.length > MOST_HELD) this.held.shift()
+  }
+
+  /** The request writes a byte, and is no more. */
+  async land(byte: number): Promise<void> {
+    if (this.flight === undefined) return
+    const { bytes, request, shadow } = this.flight
+    await request.complete(byte)
+    this.flight = undefined
+    shadow[0] = byte
+    ensure(bytes.length === shadow.length && bytes[0] === byte, 'what was read is not where it was to be')
+  }
+
   check(): void {
     this.arena.check()
     for (const { handle, shadow } of this.managers) {
@@ -107,9 +166,15 @@ export class World {
     for (const handle of this.dead) ensure(handle.freed && handle.byteLength === 0 && !handle.pinned, 'not freed')
     for (const { buffer, shadow } of this.strays) ensure(shadow.equals(new Uint8Array(buffer)), 'moved bytes changed')
     for (const { address, shadow } of this.foreign) ensure(holds(address, shadow), 'the bytes that C has changed')
+    for (const { buffer, shadow } of this.held) ensure(shadow.equals(new Uint8Array(buffer)), 'bytes in use changed')
+    if (this.held.length > 0) ensure(stats().letGoBlocks >= this.held.length, 'blocks that were let go are not counted')
+    if (this.flight !== undefined) {
+      const { bytes, shadow } = this.flight
+      ensure(shadow.equals(bytes), 'the bytes that the request has changed')
+    }
   }
 
-  finish(free: boolean): void {
+  async finish(free: boolean): Promise<void> {
     if (free) for (const { handle } of this.managers) handle.free()
     this.arena.finish(free)
     for (const pool of Object.values(this.pools)) pool?.[Symbol.dispose]()
@@ -119,6 +184,9 @@ export class World {
     }
     for (const { ticket } of this.tickets) takeOver(ticket).free()
     for (const { address } of this.foreign) libc.free(address)
+    await this.land(0)
+    // What the sequence has closed is an open handle until the loop turns.
+    await turn()
   }
 }
 

@@ -57,7 +57,19 @@ async function mustBeEmpty(): Promise<void> {
   throw new Error(`Broken: ${liveBlocks} blocks of ${liveBytes} bytes are left, ${awaitingFinalizerBytes} with views`)
 }
 
+/** What loads the program may have requests in flight as it begins. */
+async function mustBeQuiet(): Promise<void> {
+  const isBusy = (): boolean =>
+    process.getActiveResourcesInfo?.().some((resource) => /FSReq|Connect/.test(resource)) ?? false
+  for (let quiet = 0; quiet < 5; quiet++) {
+    // oxlint-disable-next-line no-await-in-loop -- it waits for them
+    await new Promise((done) => setTimeout(done, 2))
+    if (isBusy()) quiet = 0
+  }
+}
+
 async function main(): Promise<void> {
+  await mustBeQuiet()
   setMemoryLimit(suite.memoryLimit)
   const replay = path === undefined ? {} : { path, endOnFailure: true }
   const details = await fc.check(fc.asyncProperty(suite.sequence, runSequence), { seed, numRuns: sequences, ...replay })

@@ -20,11 +20,13 @@ export const MOVES = {
     }
   },
   'postMessage to nobody': (buffer: ArrayBuffer) => {
-    const { port1 } = new MessageChannel()
+    const { port1, port2 } = new MessageChannel()
     try {
       port1.postMessage(buffer, [buffer])
     } finally {
       port1.close()
+      // With a message that nobody took it stays open: too many open handles, and bytes may always be in use.
+      port2.close()
     }
     return undefined
   },

@@ -12,7 +12,7 @@ export interface World {
   /** Everything must be what it is known to be. */
   check(): void
   /** Ends what is left: by freeing it, or by leaving it to the garbage collector. */
-  finish(free: boolean): void
+  finish(free: boolean): void | Promise<void>
 }
 
 /** Random sequences of one kind. */
@@ -51,9 +51,9 @@ export function defineSuite<W extends World>(
         }
         log(() => (free ? 'end: free everything' : 'end: drop everything'))
         finished = true
-        world.finish(free)
+        await world.finish(free)
       } finally {
-        if (!finished) world.finish(true)
+        if (!finished) await world.finish(true)
       }
     },
   }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { setImmediate as turn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { setMemoryLimit, stats } from 'cmalloc'
+import { mayBeInUse } from 'cmalloc/native'
 
 export const MiB = 2 ** 20
 
@@ -30,6 +31,16 @@ export async function collectUntil(done: () => boolean): Promise<void> {
 }
 
 /**
+ * Waits until nothing in this thread may be using bytes, as views end at once only then. As a file of tests begins, the
+ * loader that translates it has a request in flight.
+ */
+export async function untilNothingIsInUse(): Promise<void> {
+  const deadline = Date.now() + 10_000
+  // oxlint-disable-next-line no-await-in-loop -- each round needs its own turn of the event loop
+  while (mayBeInUse() && Date.now() < deadline) await turn()
+}
+
+/**
  * Each test of the file that calls this must give back what it took; they must be serial, so that the numbers are their
  * own. Returns what was alive before the test that runs.
  */
@@ -38,6 +49,7 @@ export function everythingIsGivenBack(): Readonly<ReturnType<typeof live>> {
   test.serial.beforeEach(async () => {
     // What a failed test left behind must not change the counts of the next one as it is collected.
     await collectUntil(() => stats().liveBlocks === 0)
+    await untilNothingIsInUse()
     Object.assign(before, live())
   })
   test.serial.afterEach('everything is given back', (t) => {

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
-import { resolve } from 'node:path'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { argumentsForProgram, evaluation, OWN, withoutWorkersErrors, type OtherRuntime } from './command.js'
 
 export type NodeVersion = 20 | 22 | 24 | 26
@@ -88,21 +90,31 @@ function run(line: string[], options: Options): Promise<Outcome> {
   const { env = {}, prefix = [], timeout = 120_000 } = options
   const onDeno = kindOf(options.node) === 'deno'
   const [command, ...rest] = [...prefix, ...line]
+  const files = mkdtempSync(join(tmpdir(), 'cmalloc-run-'))
+  // Files, as a pipe would be a network handle: as long as one is open, `free()` in this process lets viewed blocks go.
+  const [stdout, stderr] = ['stdout', 'stderr'].map((name) => openSync(join(files, name), 'w+')) as [number, number]
   return new Promise((done, fail) => {
     const child = spawn(command!, rest, {
       cwd: ROOT,
       env: { ...process.env, NODE_OPTIONS: '', ...(onDeno && { NO_COLOR: '1' }), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', stdout, stderr],
       timeout: timeout * Number(patience ?? 1),
       killSignal: 'SIGKILL',
     })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-    child.on('error', fail)
-    child.on('close', (code, signal) =>
-      done({ code, signal, stdout, stderr: onDeno ? withoutWorkersErrors(stderr) : stderr }),
-    )
+    const end = (): [stdout: string, stderr: string] => {
+      for (const file of [stdout, stderr]) closeSync(file)
+      const said = ['stdout', 'stderr'].map((name) => readFileSync(join(files, name), 'utf8')) as [string, string]
+      rmSync(files, { recursive: true, force: true })
+      return said
+    }
+    child.on('error', (error) => {
+      end()
+      fail(error)
+    })
+    child.on('close', (code, signal) => {
+      if (child.pid === undefined) return
+      const [out, err] = end()
+      done({ code, signal, stdout: out, stderr: onDeno ? withoutWorkersErrors(err) : err })
+    })
   })
 }

@@ -10,7 +10,18 @@ import { ROOT } from '../support/run.js'
 import { buildWithAsan, clearReports, environment, reports } from './sanitizer.js'
 
 /** Those that are about who owns a block, and how long. */
-const SPECS = ['arena', 'async', 'consume', 'escapes', 'handle', 'lifetimes', 'mem-manager', 'native', 'pool']
+const SPECS = [
+  'arena',
+  'async',
+  'consume',
+  'escapes',
+  'handle',
+  'in-flight',
+  'lifetimes',
+  'mem-manager',
+  'native',
+  'pool',
+]
 
 /** Random sequences, of which those with hostile arguments free and resize handles in the middle of everything. */
 const RANDOM = ['fuzz', 'model']
@@ -18,8 +29,10 @@ const SEQUENCES = '4000'
 
 /** Why others cannot be run. The rest is left out for its time. */
 const LEFT_OUT: Record<string, string> = {
+  'let-go': 'it measures memory, to which the sanitizer adds',
   limits: 'it limits the address space, of which the sanitizer takes terabytes, and measures memory',
   residency: 'it measures resident memory, to which the sanitizer adds',
+  'server-load': 'it measures memory, to which the sanitizer adds',
   stats: 'it measures memory, to which the sanitizer adds',
 }
 

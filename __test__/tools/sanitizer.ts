@@ -31,6 +31,9 @@ export function environment(addon: string, options: Record<string, string | numb
     allocator_may_return_null: 1,
     // Memory that was freed is kept so that its use is seen. Less than usual, as tests look at how much there is.
     quarantine_size_mb: 16,
+    // The runtime is not built with the sanitizer: what it reads after the end must be seen by what it reads.
+    max_free_fill_size: 2 ** 24,
+    free_fill_byte: 0xdd,
     ...options,
   }
   return {

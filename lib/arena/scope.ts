@@ -72,7 +72,7 @@ export class Mark implements Disposable {
   }
 
   /**
-   * Ends every region that was allocated since this mark, as {@link Arena.rewind} does, and the mark; nothing if it has
+   * Ends every region that was allocated since this mark, as `rewind` does, and the mark itself; nothing if it has
    * ended already.
    *
    * @throws `ERR_INVALID_STATE` if a mark is open that was made later; `ERR_CMALLOC_PINNED`

@@ -27,9 +27,9 @@ pub(crate) enum User {
     Request,
 }
 
-/// How many handles are looked at. There are some ten of Node's own, and the youngest are looked at first; if a program
-/// has more that are no network handles, its bytes may be in use.
-const MOST_HANDLES: usize = 64;
+/// How many handles are looked at, the youngest first. Node has some ten of its own; each worker, message port and watched
+/// file adds one. If there are more, and none of these is a network handle, bytes may be in use.
+const MOST_HANDLES: usize = 256;
 
 /// The event loop of an environment.
 pub(crate) struct EventLoop {

@@ -73,14 +73,14 @@ pub fn may_be_in_use(env: Env) -> napi::Result<bool> {
 }
 
 impl Environment {
-    /// Who may be using the bytes of an entry's block; `None` if it is certain that nobody is.
+    /// Who may be using the bytes of an entry's block; `None` if it is certain that nobody is, or if other JavaScript has
+    /// them, which keeps them by itself.
     #[inline]
     pub(super) fn user_of(&self, env: sys::napi_env, place: Place<'_>) -> Option<User> {
-        if place.state() != State::Viewed {
+        if place.state() != State::Viewed || !self.has_store(place) {
             return None;
         }
-        // An ArrayBuffer that has ended, wherever its bytes had gone, is used by nobody.
-        if self.has_store(place) { self.event_loop.user(env) } else { None }
+        self.event_loop.user(env).filter(|_| self.attached(env, place).is_ok_and(|value| !value.is_null()))
     }
 
     /// Whether an `ArrayBuffer` may still have the bytes of a viewed entry's block.

@@ -450,7 +450,7 @@ impl Environment {
         }
     }
 
-    fn attached(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<sys::napi_value> {
+    pub(super) fn attached(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<sys::napi_value> {
         let Some(view) = self.views.borrow_mut().remove(&place.index()) else { return Ok(ptr::null_mut()) };
         let attached = view.attached(env);
         self.views.borrow_mut().insert(place.index(), view);

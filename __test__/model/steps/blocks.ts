@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { ensure } from '../../random/ensure.js'
 import { kind, kindOf, mustThrow, none, pick } from '../kind.js'
 import { bytesOf, length, optionalInit, options, position, rangeOf } from '../values.js'
-import { detached, MEMORY_LIMIT, shadowOf, type Block, type World } from '../world.js'
+import { MEMORY_LIMIT, shadowOf, type Block, type World } from '../world.js'
 
 /** Live blocks at most: enough for every step to meet many others. */
 export const MOST_BLOCKS = 40
@@ -56,11 +56,12 @@ const slice = kindOf('slice', 4, fc.tuple(position, position), (world, { handle,
   world.adopt(copy, shadow.subarray(from, to), to - from)
 })
 
-const resize = kindOf('resize', 8, fc.record({ to: length, init: optionalInit }), (_world, block, { to, init }) => {
-  const { handle, shadow } = block
+const resize = kindOf('resize', 8, fc.record({ to: length, init: optionalInit }), (world, block, { to, init }) => {
+  const { handle } = block
+  const shadow = Buffer.from(block.shadow)
   if (block.pins.length > 0) return mustThrow('ERR_CMALLOC_PINNED', () => handle.resize(to))
   ensure(handle.resize(to, init) === handle, 'resize did not return its buffer')
-  detached(block)
+  world.leave(block)
   // A block whose bytes had moved away was copied, and now has bytes of its own.
   block.escaped = 'no'
   block.shadow = shadowOf(handle.address, shadow, to)
@@ -75,18 +76,19 @@ const WAYS: Record<string, (handle: NativeBuffer) => void> = {
 const freeIt = kindOf('free', 8, fc.constantFrom(...Object.keys(WAYS)), (world, block, way) => {
   if (block.pins.length > 0) return mustThrow('ERR_CMALLOC_PINNED', () => WAYS[way]!(block.handle))
   WAYS[way]!(block.handle)
-  world.end(block)
+  world.letGo(block)
 })
 
 const dispose = kindOf('dispose', 3, none, (world, block) => {
   block.handle[Symbol.dispose]()
   if (block.pins.length > 0) block.disposed = true
-  else world.end(block)
+  else world.letGo(block)
 })
 
 /** The garbage collector frees it, at some time. */
 const drop = kindOf('drop', 2, none, (world, block) => {
   for (const pin of block.pins) pin.unpin()
+  if (block.disposed) return world.letGo(block)
   world.blocks.splice(world.blocks.indexOf(block), 1)
 })
 
@@ -99,7 +101,7 @@ function unpinOne(world: World, block: Block, which: number): void {
   if (held === undefined) return
   held.unpin()
   held.unpin()
-  if (block.pins.length === 0 && block.disposed) world.end(block)
+  if (block.pins.length === 0 && block.disposed) world.letGo(block)
 }
 
 const unpin = kindOf('unpin', 3, fc.nat(), unpinOne)

@@ -6,11 +6,11 @@ import { ensure } from '../../random/ensure.js'
 import * as libc from '../../support/libc.js'
 import { kind, mustThrow, pick } from '../kind.js'
 import { bytesOf, length, optionalInit, position, rangeOf } from '../values.js'
-import type { World } from '../world.js'
+import type { Manager, World } from '../world.js'
 
 const MOST_MANAGERS = 20
 
-const ALLOCATORS: Record<string, (world: World) => MemManagerOptions['allocator']> = {
+const ALLOCATORS: Record<Manager['allocator'], (world: World) => MemManagerOptions['allocator']> = {
   CMalloc: () => 'CMalloc',
   ArrayBuffer: () => 'ArrayBuffer',
   Pool: ({ pools }) => pools.plain,
@@ -21,7 +21,7 @@ const create = kind(
   'new MemManager',
   5,
   fc.record({
-    allocator: fc.constantFrom(...Object.keys(ALLOCATORS)),
+    allocator: fc.constantFrom(...(Object.keys(ALLOCATORS) as Manager['allocator'][])),
     byteLength: length,
     init: optionalInit,
     stub: fc.boolean(),
@@ -30,14 +30,14 @@ const create = kind(
     if (world.managers.length >= MOST_MANAGERS) return
     const deaths = { count: 0 }
     const handle = new MemManager(byteLength, 1, {
-      allocator: ALLOCATORS[name]!(world) ?? 'CMalloc',
+      allocator: ALLOCATORS[name](world) ?? 'CMalloc',
       init,
       // It must not refer to the manager, which it would keep alive.
       deathStub: stub ? () => (deaths.count += 1) : undefined,
     })
     const shadow = Buffer.from(handle.extractBufferRegion())
     ensure(init === undefined || shadow.equals(bytesOf(init, byteLength)), 'the bytes of a new manager are others')
-    world.managers.push({ handle, shadow, deaths, hasStub: stub, inArena: name === 'Arena' })
+    world.managers.push({ handle, shadow, deaths, hasStub: stub, allocator: name })
   },
 )
 
@@ -73,18 +73,23 @@ const free = kind(
   'free of a manager',
   3,
   fc.record({ which: fc.nat(), bySymbol: fc.boolean() }),
-  ({ managers }, { which, bySymbol }) => {
+  (world, { which, bySymbol }) => {
+    const { managers } = world
     const index = which % Math.max(managers.length, 1)
     const [manager] = managers.splice(index, 1)
     if (manager === undefined) return
-    const { handle, deaths, hasStub } = manager
+    const { allocator, handle, deaths, hasStub, shadow } = manager
     const view = handle.getView<Uint8Array>('all')
     if (bySymbol) handle[Symbol.dispose]()
     else handle.free()
     ensure(handle.freed && handle.bufferSize === 0, 'a manager outlived its end')
     ensure(deaths.count === Number(hasStub), `the death stub was called ${deaths.count} times`)
     mustThrow('ERR_CMALLOC_FREED', () => handle.free())
-    ensure(view === undefined || view.length === 0 || manager.inArena, 'a view outlived its manager')
+    // Views of a region are not told of its end.
+    if (view === undefined || allocator === 'Arena') return
+    if (world.flight === undefined || allocator === 'ArrayBuffer')
+      ensure(view.length === 0, 'a view outlived its manager')
+    else world.hold(view.buffer as ArrayBuffer, shadow)
   },
 )
 

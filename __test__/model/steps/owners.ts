@@ -6,14 +6,16 @@ import { ensure } from '../../random/ensure.js'
 import * as libc from '../../support/libc.js'
 import { kind, kindOf, mustThrow, none, pick, unlessEscaped } from '../kind.js'
 import { length, position } from '../values.js'
-import { shadowOf, type Block } from '../world.js'
+import { shadowOf, type Block, type World } from '../world.js'
 
 /** Blocks of C at most. */
 const MOST_FOREIGN = 10
 
 /** Takes a block out of its handle, if nothing speaks against that. */
-function take<T>(block: Block, call: (handle: NativeBuffer) => T): { value: T } | undefined {
+function take<T>(world: World, block: Block, call: (handle: NativeBuffer) => T): { value: T } | undefined {
   const { handle, pins } = block
+  // It would pull the bytes from under the request: these calls are explicit, and do not ask.
+  if (world.flight?.block === block) return undefined
   if (pins.length === 0) return unlessEscaped(block, () => call(handle))
   mustThrow('ERR_CMALLOC_PINNED', () => call(handle))
   return undefined
@@ -23,7 +25,7 @@ const release = kindOf('release', 3, none, (world, block) => {
   const { address } = block.handle
   if (block.options.secure === true && block.pins.length === 0)
     return mustThrow('ERR_CMALLOC_SECURE', () => block.handle.release())
-  const released = take(block, (handle) => handle.release())
+  const released = take(world, block, (handle) => handle.release())
   if (released === undefined) return
   ensure(released.value === address, 'release returned another address')
   world.foreign.push({ address, shadow: block.shadow })
@@ -57,7 +59,7 @@ const consumePointer = kind(
 
 const consumeHandle = kindOf('consume a handle', 3, length, (world, block, to) => {
   const { options, shadow } = block
-  const moved = take(block, (handle) => consume(handle, to))
+  const moved = take(world, block, (handle) => consume(handle, to))
   if (moved === undefined) return
   world.end(block)
   world.adopt(moved.value, shadow, to, options)
@@ -74,7 +76,7 @@ const consumeOwned = kindOf('consume what a handle owns', 2, position, (_world, 
 
 const giveAway = kindOf('handOver', 3, none, (world, block) => {
   const { options, shadow } = block
-  const given = take(block, handOver)
+  const given = take(world, block, handOver)
   if (given === undefined) return
   ensure(given.value.byteLength === shadow.length, 'the ticket is for another length')
   world.tickets.push({ ticket: structuredClone(given.value), shadow, options })
