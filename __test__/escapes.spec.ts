@@ -21,7 +21,7 @@ const SCENARIOS: Record<string, NodeVersion> = {
   'a free after the bytes came back is an ordinary one': 20,
   'release and consume work again after the bytes came back': 20,
   'a transfer to another length leaves the handle its bytes': 22,
-  'a transfer list cannot take the buffer away': 20,
+  'a transfer list cannot take the buffer away: Node 20 copies, later versions refuse': 20,
   'an untransferable buffer does not abort free': 20,
   'an untransferable buffer does not abort dispose': 20,
   'an untransferable buffer does not abort resize': 20,

@@ -34,7 +34,7 @@ const EXAMPLES: Record<string, { prints: RegExp; on: Options | undefined; linux?
     prints: /^black above, white below: 0, 255\nless than a second image of 64 MiB was ever resident: true\n$/,
     on: TSX,
   },
-  'arrow.ts': { prints: /^in the block: 0\.5 2; in the message: 0\.5 42\nafter free: 0 values\n$/, on: TSX },
+  'arrow.ts': { prints: /^in the block: 0\.5 2; in the message: 0\.5 42\nafter freeNow: 0 values\n$/, on: TSX },
 }
 
 /** These have specs of their own, and what is in Rust is run by `npm run test:rust`. */

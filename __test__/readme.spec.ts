@@ -8,9 +8,12 @@ import { nameOf, RUNTIMES, ROOT, runFixture } from './support/run.js'
 const readme = readDocument('README.md')
 const contributing = readDocument('CONTRIBUTING.md')
 const { scripts } = JSON.parse(readDocument('package.json')) as { scripts: Record<string, string> }
+/** Pages for maintainers, which CONTRIBUTING.md names and the README does not. */
+const maintainers = ['docs/holders.md']
 const guides = readdirSync(join(ROOT, 'docs'))
   .filter((name) => name.endsWith('.md'))
   .map((name) => `docs/${name}`)
+  .filter((path) => !maintainers.includes(path))
 const examples = codeBlocks(readme, 'ts')
 const guideExamples = guides.flatMap((guide) => codeBlocks(readDocument(guide), 'ts'))
 
@@ -113,6 +116,14 @@ test('the README names every guide, in the order in which the site has them', (t
   t.is(listed, order.map((name) => `'${name}'`).join(', '))
 })
 
+test('CONTRIBUTING.md and the site name every page for maintainers', (t) => {
+  const [, listed] = /const PROJECT = \[([^\]]+)\]/.exec(readDocument('docs/site/typedoc.mjs'))!
+  for (const path of maintainers) {
+    t.true(contributing.includes(`](${path})`), path)
+    t.true(listed!.includes(`'${path.replace(/\.md$/, '')}'`), path)
+  }
+})
+
 /** Whether a piece of code in the README begins with a name. */
 function named(name: string): boolean {
   const spans = [...readme.matchAll(/`([^`\n]+)`/g)].map(([, span]) => span!)
@@ -131,7 +142,8 @@ test('every npm script is described in CONTRIBUTING.md, and every script that a 
 })
 
 test('every file that a document links to exists', (t) => {
-  for (const name of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', ...guides]) linksExist(t, name)
+  for (const name of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', ...guides, ...maintainers])
+    linksExist(t, name)
   t.true(existsSync(resolve(ROOT, 'LICENSE')))
 })
 

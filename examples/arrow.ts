@@ -27,8 +27,8 @@ message.view(Float64Array, read.byteOffset, 2)[1] = 42
 assert.equal(price.get(1), 42)
 console.log(`in the block: ${column.get(0)} ${column.get(1)}; in the message: ${price.get(0)} ${price.get(1)}`)
 
-// Arrow holds views, and not the memory: after `free` there is nothing to read.
-block.free()
+// Arrow holds views, and not the memory: after `freeNow` there is nothing to read.
+block.freeNow()
 assert.equal(values.length, 0)
 assert.equal(column.data[0]!.values.length, 0)
-console.log(`after free: ${column.data[0]!.values.length} values`)
+console.log(`after freeNow: ${column.data[0]!.values.length} values`)

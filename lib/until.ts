@@ -18,14 +18,37 @@ import {
 type Listen = (event: string, listener: (...args: any[]) => void) => unknown
 
 /** A stream of Node: of a file, a socket, a request or response of HTTP, a compression. */
-export type NodeStream = { on: Listen } & (
-  { pipe(destination: any, options?: any): unknown } | { write(chunk: any, ...rest: any[]): unknown }
+export type NodeStream = {
+  /** As every stream of Node has it. */
+  on(event: string, listener: (...args: any[]) => void): unknown
+} & (
+  | {
+      /** As what can be read has it. */
+      pipe(destination: any, options?: any): unknown
+    }
+  | {
+      /** As what can be written to has it. */
+      write(chunk: any, ...rest: any[]): unknown
+    }
 )
 
 /** A stream of the web. */
-export type WebStream = { readonly locked: boolean } & (
-  | { getReader(): unknown; cancel(reason?: unknown): Promise<void> }
-  | { getWriter(): unknown; abort(reason?: unknown): Promise<void> }
+export type WebStream = {
+  /** As every stream of the web has it. */
+  readonly locked: boolean
+} & (
+  | {
+      /** As what can be read has it. */
+      getReader(): unknown
+      /** Likewise. */
+      cancel(reason?: unknown): Promise<void>
+    }
+  | {
+      /** As what can be written to has it. */
+      getWriter(): unknown
+      /** Likewise. */
+      abort(reason?: unknown): Promise<void>
+    }
 )
 
 /** Until when a pin holds: until a promise is settled, or a stream is over. */

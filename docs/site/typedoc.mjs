@@ -10,7 +10,7 @@ const REPOSITORY = 'https://github.com/cmalloc/cmalloc'
 /** In the order in which they are read. A spec checks that none is forgotten. */
 const GUIDES = ['choosing', 'lifetimes', 'ffi', 'workers', 'debug-mode', 'tuning', 'moving', 'from-perl']
 
-const PROJECT = ['CHANGELOG', 'SECURITY', 'CONTRIBUTING', 'bench/README', 'bench/results/README']
+const PROJECT = ['CHANGELOG', 'SECURITY', 'CONTRIBUTING', 'docs/holders', 'bench/README', 'bench/results/README']
 
 const inRepository = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const guides = GUIDES.map((name) => inRepository(`docs/${name}.md`))

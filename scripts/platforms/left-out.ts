@@ -174,6 +174,12 @@ const HANDLES: LeftOut = {
   why: 'the handles of so many blocks fill the container too, and their heap does not shrink in time',
 }
 
+/** Of Bun and of Deno: what is in flight. */
+const IN_FLIGHT: LeftOut = {
+  title: '*the example under "Bytes in use" runs*',
+  why: 'it cannot be asked what is in flight: there such a program needs a pin',
+}
+
 /** Of Bun: its collector looks for objects on the stack, and so keeps some that nothing refers to any more. */
 export const BUN: readonly LeftOut[] = [
   {
@@ -181,6 +187,7 @@ export const BUN: readonly LeftOut[] = [
     why: 'its model says of every dropped ArrayBuffer that it is collected: some are found on the stack',
   },
   HANDLES,
+  IN_FLIGHT,
   { title: '*it is absent from a core dump*', why: 'a core dump of Bun is too large to be read' },
 ]
 
@@ -196,4 +203,5 @@ export const DENO: readonly LeftOut[] = [
     why: 'its loops rely on garbage that is collected because of memory that was reported: Deno takes no notice',
   },
   HANDLES,
+  IN_FLIGHT,
 ]
