@@ -122,9 +122,9 @@ export class World {
 
   /** Says that a call has ended the block of a handle that asks first whether its bytes are in use. */
   letGo(block: Block): void {
-    const isReached = block.buffer !== undefined || block.escaped === 'yes'
-    // A secret is nobody's any more, not even theirs who may be using it.
-    if (this.flight !== undefined && isReached && block.options.secure === true) block.shadow.fill(0)
+    // A secret is nobody's any more, not even theirs who may be using it; but for who has its bytes by a transfer.
+    const isInUse = this.flight !== undefined && block.buffer !== undefined && block.escaped !== 'yes'
+    if (isInUse && block.options.secure === true) block.shadow.fill(0)
     this.leave(block)
     this.end(block)
   }
