@@ -121,7 +121,7 @@ function execute(
   timeout: number,
 ): Promise<{ ok: boolean; output: string }> {
   return new Promise((done) => {
-    const env = { ...process.env, CARGO_TARGET_DIR: target, FORCE_COLOR: '0' }
+    const env = { ...process.env, CARGO_TARGET_DIR: target, CMALLOC_TEST_MATRIX: 'all', FORCE_COLOR: '0' }
     const child = spawn(command, args, { cwd: copy, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     // With all that it has started.
     const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), timeout)

@@ -12,8 +12,13 @@ export type Runtime = NodeVersion | OtherRuntime
 // `npm run test:all` has the tests on another platform: which runtimes there are, in which folder, and how slow.
 const { CMALLOC_TEST_NODES: nodes, CMALLOC_TEST_RUNTIMES: folder, CMALLOC_TEST_PATIENCE: patience } = process.env
 
-/** The major versions of Node that the tests run on. */
-export const NODE_VERSIONS = only<NodeVersion>([20, 22, 24, 26])
+/**
+ * The major versions of Node that the tests run on: the oldest and the newest, which tell most; with
+ * `CMALLOC_TEST_MATRIX=all`, as in CI, those between them too.
+ */
+export const NODE_VERSIONS = only<NodeVersion>(
+  nodes !== undefined || process.env['CMALLOC_TEST_MATRIX'] === 'all' ? [20, 22, 24, 26] : [20, 26],
+)
 
 /** What programs run on: every Node, or what the place has that the tests run in. */
 export const RUNTIMES: readonly Runtime[] =
