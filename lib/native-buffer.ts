@@ -207,7 +207,8 @@ export class NativeBuffer implements Disposable {
    * ```
    */
   pin(until?: PinUntil): Pin {
-    const wait = checkUntil(until)
+    // `pin(fs.write(…, callback))` would pin for ever.
+    const wait = arguments.length > 0 ? checkUntil(until) : undefined
     // Not before: what is the program's own has run until here.
     this.#use('pin')
     return new Pin(this, wait)
@@ -426,9 +427,12 @@ export class NativeBuffer implements Disposable {
     // Detached by somebody else: the slot knows whether there can be another one.
     if (this.#views === undefined || arrayBufferByteLength(this.#views.buffer) === 0) {
       const buffer = slot.buffer()
-      noteView()
+      const views = { buffer, bytes: new Bytes(buffer) }
+      this.#views = views
       if (DEBUG) noteFirstView(this)
-      this.#views = { buffer, bytes: new Bytes(buffer) }
+      // Last, as a hook of the program may run in there, and use the handle.
+      noteView()
+      return views
     }
     return this.#views
   }

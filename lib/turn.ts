@@ -3,17 +3,22 @@
 import { weakenBuffers } from './native.js'
 import { afterThis, setImmediate, unrefImmediate } from './primordials.js'
 
+/** After so many views it is asked for again: JavaScript may have been stopped between the two lines that do so. */
+const AGAIN = 4096
+
 let isArmed = false
+let views = 0
 
 /**
  * Notes that a view was made: as the loop turns, the binding lets go of the `ArrayBuffer`s that it holds. The first
  * call in a turn asks for that, the others cost nothing.
  */
 export function noteView(): void {
-  if (isArmed) return
-  afterThis(arm)
-  // Last: what is interrupted before asks once too often, and never not at all.
+  views += 1
+  if (isArmed && views % AGAIN !== 0) return
+  // First: a hook of the program that runs in there may make a view, too.
   isArmed = true
+  afterThis(arm)
 }
 
 /**

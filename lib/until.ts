@@ -60,12 +60,11 @@ export type Wait = (over: () => void) => () => void
 const nothing = (): void => {}
 
 /**
- * How to wait for what a pin is to be held until; `undefined` if it has no such end.
+ * How to wait for what a pin is to be held until.
  *
  * @throws `ERR_INVALID_ARG_TYPE`
  */
-export function checkUntil(until: unknown): Wait | undefined {
-  if (until === undefined) return undefined
+export function checkUntil(until: unknown): Wait {
   if ((typeof until !== 'object' && typeof until !== 'function') || until === null) throw wrong(until)
   const { then } = until as { then?: unknown }
   if (typeof then === 'function') return (over) => waitForPromise(until, then as Then, over)

@@ -132,7 +132,7 @@ export class Region {
    * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`
    */
   pin(until?: PinUntil): Pin {
-    const wait = checkUntil(until)
+    const wait = arguments.length > 0 ? checkUntil(until) : undefined
     this.#use('pin')
     return new Pin(this.#chunk.owner, wait)
   }

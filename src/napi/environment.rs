@@ -56,12 +56,12 @@ impl Environment {
         static FIRST_GENERATION: AtomicU32 = AtomicU32::new(1);
         const DISTANCE: u32 = 1_000_003;
 
-        let bun_gc = capture(env, &[c"Bun", c"gc"])?;
-        let deno_cwd = capture(env, &[c"Deno", c"cwd"])?;
-        let finalizers = match (bun_gc.is_null(), deno_cwd.is_null()) {
-            (true, true) => Finalizers::Ordered,
-            (false, _) => Finalizers::Unordered,
-            (true, false) => Finalizers::ByCollector,
+        let (finalizers, bun_gc) = if is_runtime(env, c"bun")? {
+            (Finalizers::Unordered, capture(env, &[c"Bun", c"gc"])?)
+        } else if is_runtime(env, c"deno")? {
+            (Finalizers::ByCollector, ptr::null_mut())
+        } else {
+            (Finalizers::Ordered, ptr::null_mut())
         };
         let environment = Rc::new(Self {
             slots: Owner::new(FIRST_GENERATION.fetch_add(DISTANCE, Ordering::Relaxed)),
@@ -180,25 +180,38 @@ fn capture_transfer(env: sys::napi_env) -> Outcome<sys::napi_ref> {
     capture(env, &[c"ArrayBuffer", c"prototype", c"transfer"])
 }
 
+/// Whether this is the runtime of that name, as `process.versions` says. A program may have globals of another one.
+fn is_runtime(env: sys::napi_env, name: &CStr) -> Outcome<bool> {
+    let (_, kind) = look_up(env, &[c"process", c"versions", name])?;
+    Ok(kind == sys::ValueType::napi_string)
+}
+
 /// A strong reference to the function that the names lead to from the global object; null if there is none.
 fn capture(env: sys::napi_env, names: &[&CStr]) -> Outcome<sys::napi_ref> {
-    let mut value = ptr::null_mut();
     let mut reference = ptr::null_mut();
+    let (value, kind) = look_up(env, names)?;
+    if kind == sys::ValueType::napi_function {
+        // SAFETY: `reference` is a place to write to, and the function was just looked up.
+        check(unsafe { sys::napi_create_reference(env, value, 1, &raw mut reference) })?;
+    }
+    Ok(reference)
+}
+
+/// What the names lead to from the global object, and of which type it is.
+fn look_up(env: sys::napi_env, names: &[&CStr]) -> Outcome<(sys::napi_value, sys::napi_valuetype)> {
+    let mut value = ptr::null_mut();
     let mut kind = sys::ValueType::napi_object;
-    // SAFETY: `value`, `kind` and `reference` are places to write to; each name ends with a zero; each
-    // object comes from the call before, which is checked.
+    // SAFETY: `value` and `kind` are places to write to; each name ends with a zero; each object comes from the call
+    // before, which is checked.
     unsafe {
         check(sys::napi_get_global(env, &raw mut value))?;
         for name in names {
             if !matches!(kind, sys::ValueType::napi_object | sys::ValueType::napi_function) {
-                return Ok(ptr::null_mut());
+                return Ok((value, sys::ValueType::napi_undefined));
             }
             check(sys::napi_get_named_property(env, value, name.as_ptr(), &raw mut value))?;
             check(sys::napi_typeof(env, value, &raw mut kind))?;
         }
-        if kind == sys::ValueType::napi_function {
-            check(sys::napi_create_reference(env, value, 1, &raw mut reference))?;
-        }
     }
-    Ok(reference)
+    Ok((value, kind))
 }

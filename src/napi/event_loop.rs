@@ -6,10 +6,10 @@
 //! for an earlier one), and a buffer that it reads into. The loop lists its handles.
 //!
 //! Both are read where libuv's headers say that they are, which has not changed since libuv 1.0. That is tested before
-//! it is believed, with a loop of our own; see [`Layout`]. Where it cannot be, bytes may always be in use.
+//! it is believed, with a loop of our own: see [`Layout`]. Where it cannot be, bytes may always be in use.
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::mem::{offset_of, transmute};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
@@ -129,12 +129,10 @@ exported_functions! {
     fileno: c"uv_fileno" is unsafe extern "C" fn(*const UvHandle, *mut FileDescriptor) -> c_int,
     pipe_init: c"uv_pipe_init" is unsafe extern "C" fn(*mut UvLoop, *mut UvHandle, c_int) -> c_int,
     close: c"uv_close" is unsafe extern "C" fn(*mut UvHandle, Option<unsafe extern "C" fn(*mut UvHandle)>),
-    queue_work: c"uv_queue_work" is unsafe extern "C" fn(*mut UvLoop, *mut c_void, Work, Option<AfterWork>) -> c_int,
-    cancel: c"uv_cancel" is unsafe extern "C" fn(*mut c_void) -> c_int,
+    pipe_connect: c"uv_pipe_connect" is unsafe extern "C" fn(*mut c_void, *mut UvHandle, *const c_char, Connected),
 }
 
-type Work = unsafe extern "C" fn(*mut c_void);
-type AfterWork = unsafe extern "C" fn(*mut c_void, c_int);
+type Connected = unsafe extern "C" fn(*mut c_void, c_int);
 
 /// Where libuv keeps what is read of it, as was found out with a loop of our own.
 struct Layout {
@@ -167,18 +165,33 @@ impl Zeroed {
 }
 
 impl Layout {
-    /// The layout, found out when it is first asked for. `None` if libuv is not as its headers say.
+    /// The layout, found out when it is first asked for. `None` if libuv is not as its headers say, or as long as that
+    /// cannot be found out.
+    #[inline]
     fn get() -> Option<&'static Self> {
         static LAYOUT: OnceLock<Option<Layout>> = OnceLock::new();
-        LAYOUT.get_or_init(|| Uv::look_up().and_then(Self::find_out)).as_ref()
+        match LAYOUT.get() {
+            Some(layout) => layout.as_ref(),
+            None => Self::find_out_for(&LAYOUT),
+        }
     }
 
-    /// Makes a loop, which nobody else knows, gives it pipes and a request, and looks where they are seen.
-    fn find_out(uv: Uv) -> Option<Self> {
+    #[cold]
+    fn find_out_for(layout: &'static OnceLock<Option<Self>>) -> Option<&'static Self> {
+        let found = match Uv::look_up() {
+            Some(uv) => Self::find_out(uv)?,
+            None => None,
+        };
+        layout.get_or_init(|| found).as_ref()
+    }
+
+    /// Makes a loop, which nobody else knows, gives it pipes and a request, and looks where they are seen. `None` if there
+    /// is no loop to be had now.
+    fn find_out(uv: Uv) -> Option<Option<Self>> {
         // SAFETY: `uv_loop_size` has no precondition.
         let size = unsafe { (uv.loop_size)() };
         if size < size_of::<UvLoop>() {
-            return None;
+            return Some(None);
         }
         let mut memory = Zeroed::new(size);
         let start = memory.start::<UvLoop>();
@@ -193,10 +206,9 @@ impl Layout {
         if !closed {
             // libuv may still know of it.
             std::mem::forget(memory);
-            return None;
+            return Some(None);
         }
-        let (node, ipc) = found?;
-        Some(Self { uv, node, ipc })
+        Some(found.map(|(node, ipc)| Self { uv, node, ipc }))
     }
 
     /// Where a handle's link is, and where a pipe says that it is a channel; if requests are counted where they should be.
@@ -205,45 +217,41 @@ impl Layout {
     ///
     /// `start` must be a loop that has nothing to do, and is nobody else's.
     unsafe fn look(uv: &Uv, start: *mut UvLoop) -> Option<(usize, Option<usize>)> {
-        unsafe extern "C" fn nothing(_: *mut c_void) {}
+        unsafe extern "C" fn nothing(_: *mut c_void, _: c_int) {}
         /// More than any request of libuv's takes.
         const REQUEST: usize = 1024;
 
-        // SAFETY: the caller vouches for the loop; each handle and the request are closed or done before their memory
-        // is let go of, as `uv_run` returns only then.
+        // SAFETY: the caller vouches for the loop. Each pipe is closed, and the request done, before its memory is let go
+        // of, as `uv_run` returns only then.
         unsafe {
             let size = (uv.handle_size)(NAMED_PIPE);
-            let mut node = None;
-            // In the same place, as a pipe has pointers into itself.
+            let count = || (&raw const (*start).active_requests).read_volatile();
+            let mut request = Zeroed::new(REQUEST);
+            // Both in the same place, as a pipe has pointers into itself.
             let mut memory = Zeroed::new(size);
-            let images = [0, 1].map(|ipc| {
+            let mut looks = [0, 1].map(|ipc| {
                 memory.0.fill(0);
                 let pipe = memory.start::<UvHandle>();
                 if (uv.pipe_init)(start, pipe, ipc) != 0 {
                     return None;
                 }
                 let image: Vec<u32> = memory.words().collect();
-                let offset = (*start).handles.previous.addr().wrapping_sub(pipe.addr());
-                let is_pipe = (uv.handle_get_type)(pipe) == NAMED_PIPE;
+                let node = (*start).handles.previous.addr().wrapping_sub(pipe.addr());
+                let is_known = (uv.handle_get_type)(pipe) == NAMED_PIPE && node < size;
+                let before = count();
+                // There is none of that name, which the request is told as the loop runs.
+                (uv.pipe_connect)(request.start(), pipe, c"/dev/null/cmalloc".as_ptr(), nothing);
+                let during = count();
+                (uv.run)(start, 0);
+                let after = count();
                 (uv.close)(pipe, None);
                 (uv.run)(start, 0);
-                node = Some(offset).filter(|offset| is_pipe && *offset < size);
-                node.map(|_| image)
+                (is_known && (before, during, after) == (0, 1, 0)).then_some((node, image))
             });
-            let [Some(no_channel), Some(channel)] = images else { return None };
-            let count = || (&raw const (*start).active_requests).read_volatile();
-            let mut memory = Zeroed::new(REQUEST);
-            let request = memory.start::<c_void>();
-            let before = count();
-            if (uv.queue_work)(start, request, nothing, None) != 0 {
+            let (Some((node, no_channel)), Some((_, channel))) = (looks[0].take(), looks[1].take()) else {
                 return None;
-            }
-            let during = count();
-            // It need not wait for a thread that has other work. If it is being done already, that is nothing.
-            (uv.cancel)(request);
-            (uv.run)(start, 0);
-            let counted = (before, during, count()) == (0, 1, 0);
-            node.filter(|_| counted).map(|node| (node, only_difference(&no_channel, &channel)))
+            };
+            Some((node, only_difference(&no_channel, &channel)))
         }
     }
 

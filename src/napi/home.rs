@@ -12,7 +12,7 @@ use super::environment::Environment;
 use super::event_loop::User;
 use super::failure::{Failure, Outcome};
 use super::lifecycle::{Init, signed};
-use super::table::{Place, add};
+use super::table::{Place, State, add};
 use crate::debug::Corruption;
 use crate::{Block, Pool};
 
@@ -156,6 +156,8 @@ impl Environment {
         user: Option<User>,
     ) -> Outcome<()> {
         let (start, old) = place.parts().ok_or_else(Failure::freed)?;
+        // A sweep that made room for the new block may have found that nobody has the old one's ArrayBuffer.
+        let (recovered, user) = if place.state() == State::Viewed { (recovered, user) } else { (true, None) };
         if let Some(block) = &mut block.block {
             // SAFETY: the old block lives as long as the entry has it, which it does until it is taken or abandoned below.
             // The new one is another, made by who calls for this.

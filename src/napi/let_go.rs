@@ -54,13 +54,15 @@ impl LetGo {
         self.sweep_at.set(Some(weight + Self::quantum().max(weight / 2)));
     }
 
-    /// How much more may be let go before a sweep: less where there is little memory.
+    /// How much more may be let go before a sweep: less where there is little memory, but not so little that most of the
+    /// time would go into sweeps. (What is refused has a sweep of its own.)
     fn quantum() -> u64 {
         const PART: u64 = 8;
+        const LEAST: u64 = 32 << 20;
         let budget = crate::budget();
         let limit = budget.limit.map_or(u64::MAX, |limit| limit as u64 / PART);
         let machine = budget.available.map_or(u64::MAX, |available| (available + budget.live as u64) / PART);
-        BYTES.min(limit).min(machine)
+        BYTES.min(limit).min(machine).max(LEAST)
     }
 }
 
@@ -95,7 +97,7 @@ impl Environment {
         let len = place.parts().map_or(0, |(_, len)| len);
         let view = self.views.borrow_mut().remove(&place.index());
         // First, so that at every moment somebody is known to own the address.
-        let last = view.and_then(View::let_go);
+        let last = view.and_then(|view| view.let_go(env, &self.stores));
         self.forget(place);
         // Nobody may be known to own it any more once C has it back.
         drop(last);

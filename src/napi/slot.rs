@@ -1,6 +1,7 @@
 //! `Slot`: the native, finalizer-safe handle class.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -340,7 +341,9 @@ impl Slot {
         env: Env,
         operation: impl FnOnce(&Rc<Environment>, sys::napi_env) -> Outcome<T>,
     ) -> napi::Result<T> {
-        operation(&self.environment, env.raw()).map_err(|failure| failure.thrown(env.raw()))
+        // Nothing unwinds into the runtime.
+        let outcome = catch_unwind(AssertUnwindSafe(|| operation(&self.environment, env.raw())));
+        outcome.unwrap_or_else(|_| Err(Failure::panicked())).map_err(|failure| failure.thrown(env.raw()))
     }
 }
 

@@ -66,6 +66,7 @@ pub(crate) struct Stores {
     prune_at: Cell<usize>,
     /// Whether the blocks of `ArrayBuffer`s are freed without waiting for the event loop.
     swept: bool,
+    turns: Cell<u64>,
     /// A strong reference to the sentinel, or null.
     pub(crate) sentinel: Cell<sys::napi_ref>,
     /// The sentinel's number. Those before it die an ordinary death.
@@ -92,6 +93,7 @@ impl Stores {
             held: RefCell::default(),
             prune_at: Cell::new(64),
             swept: swept && finalizers != Finalizers::ByCollector,
+            turns: Cell::new(0),
             sentinel: Cell::new(ptr::null_mut()),
             current: Cell::new(0),
             count: Cell::new(0),
@@ -126,10 +128,15 @@ impl Stores {
     /// Those that were made since this was last asked for, as the event loop turned.
     fn turn(&self) -> Vec<Arc<Control>> {
         let mut held = self.held.borrow_mut();
-        held.prune();
         let new = held.controls[held.turned..].to_vec();
         held.turned = held.controls.len();
+        self.turns.set(self.turns.get() + 1);
         new
+    }
+
+    /// How often the event loop has turned after an `ArrayBuffer` was made.
+    pub(super) fn turns(&self) -> u64 {
+        self.turns.get()
     }
 
     /// Notes, as the environment begins to go down, which bytes never left their `ArrayBuffer`s.
@@ -173,8 +180,12 @@ pub fn ends_with_process(env: Env) -> napi::Result<()> {
 #[napi]
 pub fn weaken_buffers(env: Env) -> napi::Result<()> {
     let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
-    for control in environment.stores.turn() {
-        control.weaken(env.raw());
+    let stores = &environment.stores;
+    for control in stores.turn() {
+        // A thread can be ended at any moment: what its handles have is told apart then, and stays until a sweep.
+        if stores.ends_with_process.get() || control.orphaned_len().is_some() {
+            control.weaken(env.raw());
+        }
     }
     Ok(())
 }

@@ -45,6 +45,8 @@ pub(crate) struct Control {
     len: usize,
     /// Whether the slot has let go of the block.
     orphaned: AtomicBool,
+    /// How often the event loop had turned before.
+    turns: u64,
     /// Whether the collector calls the store's finalizer.
     ends_in_collector: bool,
     /// The environment's thread.
@@ -221,6 +223,7 @@ impl View {
             index,
             len,
             orphaned: AtomicBool::new(false),
+            turns: stores.turns(),
             ends_in_collector: stores.end_in_collector(),
             thread: thread::current().id(),
         });
@@ -303,8 +306,12 @@ impl View {
         self.0.orphan(env)
     }
 
-    /// [`orphan`](Self::orphan), while somebody may be using the bytes.
-    pub(crate) fn let_go(self) -> Option<Homed> {
+    /// [`orphan`](Self::orphan), while somebody may be using the bytes. The `ArrayBuffer` of this turn of the event loop is
+    /// kept until that ends.
+    pub(crate) fn let_go(self, env: sys::napi_env, stores: &Stores) -> Option<Homed> {
+        if self.0.turns < stores.turns() {
+            self.0.weaken(env);
+        }
         self.0.leave(Departure::InUse)
     }
 
