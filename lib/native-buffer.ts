@@ -376,9 +376,10 @@ export class NativeBuffer implements Disposable {
    * Frees the block with C's `free`. Views become empty. If the `ArrayBuffer` was transferred away, its bytes live
    * on as long as some `ArrayBuffer` has them. A block of a `Pool` goes back to it.
    *
-   * It never takes bytes from work that is in flight. If the block had views, and the event loop has a request under way
-   * or an open socket, the handle is freed, but views stay as they are, and the memory is freed when nobody has them any
-   * more. {@link freeNow} does not wait for that. Bun and Deno cannot be asked: pin the block there.
+   * It takes no bytes from what the event loop has in flight. If the block had views, and there is a request under way or
+   * an open socket, the handle is freed, but views stay as they are, and the memory is freed when nobody has them any
+   * more. {@link freeNow} does not ask. What the event loop does not show needs a pin or an `await`: a stream that has
+   * not begun, addons with threads of their own, and anything on Bun and Deno.
    *
    * @throws `ERR_CMALLOC_FREED` if it is gone already; `ERR_CMALLOC_PINNED` if a pin holds it
    * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block, which is freed
