@@ -19,6 +19,7 @@ use super::ownership;
 use super::table::{Counters, Place, State, add};
 use super::view::View;
 use crate::block::Attributes;
+use crate::debug::Corruption;
 use crate::fill::fill;
 use crate::{Block, Consumed, block};
 
@@ -70,40 +71,53 @@ impl Environment {
     /// escaped, it is left to its `ArrayBuffer`.
     #[inline]
     pub(crate) fn free(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<()> {
-        let user = self.user_of(env, place);
-        self.free_unless_used(env, place, user)
+        if place.state() == State::Live {
+            return self.free_live(env, place);
+        }
+        self.free_viewed(env, place, self.user_of(env, place))
     }
 
     /// [`free`](Self::free) for who knows that nobody is using the bytes.
-    #[inline]
     pub(crate) fn free_now(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<()> {
-        self.free_unless_used(env, place, None)
+        if place.state() == State::Live {
+            return self.free_live(env, place);
+        }
+        self.free_viewed(env, place, None)
     }
 
     #[inline]
-    fn free_unless_used(&self, env: sys::napi_env, place: Place<'_>, user: Option<User>) -> Outcome<()> {
+    fn free_live(&self, env: sys::napi_env, place: Place<'_>) -> Outcome<()> {
         let (_, len) = place.parts().ok_or_else(Failure::freed)?;
         self.note_user(None);
-        // The bytes under an ArrayBuffer are not reported, and need not be for a moment only: a large
-        // report makes V8 collect on the spot.
-        let reported = place.state() == State::Live;
+        let freed = self.end(place);
+        self.report(env, -signed(len));
+        Ok(freed?)
+    }
+
+    /// Frees a block that has an `ArrayBuffer`, unless that must stay as it is. The bytes under it are not reported, and
+    /// need not be for a moment only: a large report makes V8 collect on the spot.
+    #[inline(never)]
+    fn free_viewed(&self, env: sys::napi_env, place: Place<'_>, user: Option<User>) -> Outcome<()> {
+        place.parts().ok_or_else(Failure::freed)?;
+        self.note_user(None);
         if user.is_none() && self.recover_unreported(env, place)? {
-            let freed = if place.is_homed() { self.send_home(place) } else { place.take().map_or(Ok(()), Block::free) };
-            self.count(|counters| &counters.explicit_frees);
-            if reported {
-                self.report(env, -signed(len));
-            }
-            freed?;
-        } else {
-            let intact = must_be_intact(place, "by free()");
-            if user.is_some() {
-                self.wipe_if_secure(place);
-            }
-            self.count(|counters| &counters.explicit_frees);
-            self.abandon(env, place, user);
-            intact?;
+            return Ok(self.end(place)?);
         }
-        Ok(())
+        let intact = must_be_intact(place, "by free()");
+        if user.is_some() {
+            self.wipe_if_secure(place);
+        }
+        self.count(|counters| &counters.explicit_frees);
+        self.abandon(env, place, user);
+        intact
+    }
+
+    /// Ends the block of a live entry as its owner wants it.
+    #[inline]
+    fn end(&self, place: Place<'_>) -> Result<(), Corruption> {
+        let freed = if place.is_homed() { self.send_home(place) } else { place.take().map_or(Ok(()), Block::free) };
+        self.count(|counters| &counters.explicit_frees);
+        freed
     }
 
     /// Tells the raw calls whether a block was let go, and why.
