@@ -4,8 +4,10 @@ import test, { type ExecutionContext } from 'ava'
 import { malloc, mallocAsync, setMemoryLimit, stats, type Init, type Progress } from 'cmalloc'
 import * as native from 'cmalloc/native'
 import { OWN } from './support/command.js'
-import { live, MiB } from './support/memory.js'
+import { live, MiB, untilNothingIsInUse } from './support/memory.js'
 import { RUNTIMES, ROOT, nameOf, runFixture } from './support/run.js'
+
+test.before(untilNothingIsInUse)
 
 /** Several steps. */
 const LONG = 100 * MiB

@@ -1,5 +1,8 @@
 import test from 'ava'
 import { nameOf, RUNTIMES, runFixture, type NodeVersion } from './support/run.js'
+import { untilNothingIsInUse } from './support/memory.js'
+
+test.before(untilNothingIsInUse)
 
 /** The ways to move the bytes out of the ArrayBuffer that cmalloc made, and the first Node that has each. */
 const MOVES: Record<string, NodeVersion> = {

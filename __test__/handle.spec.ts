@@ -5,6 +5,9 @@ import test, { type ExecutionContext } from 'ava'
 import { consume, free, getBufferAddress, malloc, NativeBuffer, stats, type ViewConstructor } from 'cmalloc'
 import { Slot } from 'cmalloc/native'
 import { runFixture } from './support/run.js'
+import { untilNothingIsInUse } from './support/memory.js'
+
+test.before(untilNothingIsInUse)
 
 type AnyView = ViewConstructor<ArrayBufferView>
 

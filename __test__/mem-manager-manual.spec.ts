@@ -5,6 +5,9 @@ import { free, getBufferAddress, malloc } from 'cmalloc'
 import { MemManager } from 'cmalloc/mem-manager'
 import * as libc from './support/libc.js'
 import { nameOf, RUNTIMES, runSource, type Runtime } from './support/run.js'
+import { untilNothingIsInUse } from './support/memory.js'
+
+test.before(untilNothingIsInUse)
 
 /** What the examples share. An identifier is printed as the original prints its own. */
 const PRELUDE = `

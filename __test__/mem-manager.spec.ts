@@ -12,8 +12,10 @@ import {
   type MemManagerOptions,
 } from 'cmalloc/mem-manager'
 import * as libc from './support/libc.js'
-import { live } from './support/memory.js'
+import { live, untilNothingIsInUse } from './support/memory.js'
 import { nameOf, RUNTIMES, runFixture, runSource } from './support/run.js'
+
+test.before(untilNothingIsInUse)
 
 /** The allocators that are there, as an option takes them. */
 const ALLOCATORS: Record<string, MemManagerOptions['allocator']> = {

@@ -1,6 +1,9 @@
 import test from 'ava'
 import { Slot } from 'cmalloc/native'
 import { nameOf, RUNTIMES, runFixture } from './support/run.js'
+import { untilNothingIsInUse } from './support/memory.js'
+
+test.before(untilNothingIsInUse)
 
 /** What each program of the fixtures tries, in a process of its own, on every version of Node. */
 const ATTACKS = {

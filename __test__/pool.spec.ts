@@ -6,7 +6,7 @@ import { consume, getBufferAddress, handOver, malloc, mallocAsync, setMemoryLimi
 import { Pool, type PoolOptions } from 'cmalloc/pool'
 import { ON } from './support/debug-mode.js'
 import * as libc from './support/libc.js'
-import { collectUntil, escape, linuxTest, live, MiB } from './support/memory.js'
+import { collectUntil, escape, linuxTest, live, MiB, untilNothingIsInUse } from './support/memory.js'
 import { nameOf, RUNTIMES, runFixture, runSource } from './support/run.js'
 
 const CLEAN = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
@@ -26,6 +26,7 @@ const retained = (pool: Pool): number[] => [pool.stats().retainedBlocks, pool.st
 test.serial.beforeEach(async () => {
   // What a failed test left behind must not change the counts of the next one as it is collected.
   await collectUntil(() => stats().liveBlocks === 0)
+  await untilNothingIsInUse()
   before = live()
 })
 test.serial.afterEach('everything is given back', (t) => {

@@ -2,8 +2,10 @@ import test from 'ava'
 import { consume, malloc, NativeBuffer, type Init } from 'cmalloc'
 import { hugePageSize, mapsOnHugePages } from './support/huge-pages.js'
 import * as libc from './support/libc.js'
-import { linuxTest, MiB } from './support/memory.js'
+import { linuxTest, MiB, untilNothingIsInUse } from './support/memory.js'
 import { runFixture, runSource } from './support/run.js'
+
+test.before(untilNothingIsInUse)
 
 const TYPESCRIPT = { flags: ['--import=tsx', '--expose-gc'] }
 

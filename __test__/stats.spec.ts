@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import { consume, free, malloc, NativeBuffer, perThread, setMemoryLimit, stats, type ThreadStats } from 'cmalloc'
 import { ownLimit } from './support/cgroup.js'
 import * as libc from './support/libc.js'
-import { collectUntil, escape, linuxTest, memAvailable, MiB } from './support/memory.js'
+import { collectUntil, escape, linuxTest, memAvailable, MiB, untilNothingIsInUse } from './support/memory.js'
 import { ROOT } from './support/run.js'
 
 type Counts = ThreadStats
@@ -37,6 +37,7 @@ const freed = (bytes: number): Change => ({ liveBlocks: -1, liveBytes: -bytes, e
 // A block that a failed test left behind must not change the counts of the next one as it is collected.
 test.serial.beforeEach(async () => {
   await collectUntil(() => stats().liveBlocks === 0)
+  await untilNothingIsInUse()
 })
 test.serial.afterEach('everything is given back', (t) => {
   t.like(stats(), { liveBlocks: 0, liveBytes: 0, awaitingFinalizerBytes: 0, leakedAtTeardown: 0 })

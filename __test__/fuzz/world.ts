@@ -21,6 +21,8 @@ export interface Block {
   last: number | undefined
   /** Whether it was made a secure one. */
   secure: boolean
+  /** Whether it was made a lazy one, whose pages come as they are used. */
+  lazy: boolean
   /** Whether its ArrayBuffer was moved away, so that it may be escaped. */
   moved: boolean
   /** Views that must be empty once the block is gone. */
@@ -47,7 +49,7 @@ export class World {
 
   /** Puts a new handle into a register; the one before is dropped, for the garbage collector to free. */
   adopt(register: number, handle: NativeBuffer, byteLength: number, first?: number, last?: number): Block {
-    const block = { handle, alive: true, byteLength, first, last, secure: false, moved: false, views: [] }
+    const block = { handle, alive: true, byteLength, first, last, secure: false, lazy: false, moved: false, views: [] }
     this.blocks[register] = block
     check(block)
     return block

@@ -33,15 +33,10 @@ impl LetGo {
         self.weight.get()
     }
 
-    /// Adds a block. Returns whether there may be so much that a sweep is due.
-    fn add(&self, len: usize) -> bool {
-        self.weight.set(self.weight.get() + weight(len));
-        self.is_due()
-    }
-
-    fn is_due(&self) -> bool {
+    /// Whether there may be so much that a sweep is due. `turns` says that turns of the event loop end blocks, too.
+    fn is_due(&self, turns: bool) -> bool {
         let sweep_at = self.sweep_at.get().unwrap_or_else(|| {
-            let first = Self::quantum();
+            let first = Self::quantum(turns);
             self.sweep_at.set(Some(first));
             first
         });
@@ -49,16 +44,19 @@ impl LetGo {
     }
 
     /// Notes what a sweep has found to be in use still.
-    pub(super) fn swept(&self, weight: u64) {
+    fn swept(&self, weight: u64, turns: bool) {
         self.weight.set(weight);
-        self.sweep_at.set(Some(weight + Self::quantum().max(weight / 2)));
+        self.sweep_at.set(Some(weight + Self::quantum(turns).max(weight / 2)));
     }
 
-    /// How much more may be let go before a sweep: less where there is little memory, but not so little that most of the
-    /// time would go into sweeps. (What is refused has a sweep of its own.)
-    fn quantum() -> u64 {
+    /// How much more may be let go before a sweep: less where there is little memory, or nothing but sweeps ends blocks;
+    /// but not so little that most of the time would go into sweeps. (What is refused has a sweep of its own.)
+    fn quantum(turns: bool) -> u64 {
         const PART: u64 = 8;
         const LEAST: u64 = 32 << 20;
+        if !turns {
+            return LEAST;
+        }
         let budget = crate::budget();
         let limit = budget.limit.map_or(u64::MAX, |limit| limit as u64 / PART);
         let machine = budget.available.map_or(u64::MAX, |available| (available + budget.live as u64) / PART);
@@ -97,22 +95,29 @@ impl Environment {
         let len = place.parts().map_or(0, |(_, len)| len);
         let view = self.views.borrow_mut().remove(&place.index());
         // First, so that at every moment somebody is known to own the address.
-        let last = view.and_then(|view| view.let_go(env, &self.stores));
+        let last = view.and_then(View::let_go);
         self.forget(place);
         // Nobody may be known to own it any more once C has it back.
         drop(last);
         self.note_user(Some(user));
-        if self.let_go.add(len) {
+        let turns = self.stores.ends_with_process.get();
+        self.let_go.weight.set(self.let_go.weight.get() + weight(len));
+        if self.let_go.is_due(turns) {
             // Some may have ended by their finalizers.
             self.let_go.weight.set(self.weight_of_orphans());
-            if self.let_go.is_due() {
+            if self.let_go.is_due(turns) {
                 self.sweep_views(env);
             }
         }
     }
 
+    /// Notes that a sweep has looked at everything that was let go.
+    pub(super) fn note_swept(&self) {
+        self.let_go.swept(self.weight_of_orphans(), self.stores.ends_with_process.get());
+    }
+
     /// The weight of what has left its slot, and is not known to have ended.
-    pub(super) fn weight_of_orphans(&self) -> u64 {
+    fn weight_of_orphans(&self) -> u64 {
         self.stores.controls().iter().filter_map(|control| control.orphaned_len()).map(weight).sum()
     }
 

@@ -66,7 +66,6 @@ pub(crate) struct Stores {
     prune_at: Cell<usize>,
     /// Whether the blocks of `ArrayBuffer`s are freed without waiting for the event loop.
     swept: bool,
-    turns: Cell<u64>,
     /// A strong reference to the sentinel, or null.
     pub(crate) sentinel: Cell<sys::napi_ref>,
     /// The sentinel's number. Those before it die an ordinary death.
@@ -93,7 +92,6 @@ impl Stores {
             held: RefCell::default(),
             prune_at: Cell::new(64),
             swept: swept && finalizers != Finalizers::ByCollector,
-            turns: Cell::new(0),
             sentinel: Cell::new(ptr::null_mut()),
             current: Cell::new(0),
             count: Cell::new(0),
@@ -130,13 +128,7 @@ impl Stores {
         let mut held = self.held.borrow_mut();
         let new = held.controls[held.turned..].to_vec();
         held.turned = held.controls.len();
-        self.turns.set(self.turns.get() + 1);
         new
-    }
-
-    /// How often the event loop has turned after an `ArrayBuffer` was made.
-    pub(super) fn turns(&self) -> u64 {
-        self.turns.get()
     }
 
     /// Notes, as the environment begins to go down, which bytes never left their `ArrayBuffer`s.
@@ -180,10 +172,10 @@ pub fn ends_with_process(env: Env) -> napi::Result<()> {
 #[napi]
 pub fn weaken_buffers(env: Env) -> napi::Result<()> {
     let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
-    let stores = &environment.stores;
-    for control in stores.turn() {
-        // A thread can be ended at any moment: what its handles have is told apart then, and stays until a sweep.
-        if stores.ends_with_process.get() || control.orphaned_len().is_some() {
+    // A thread can be ended at any moment, and what has just been collected could not be told apart then: only a sweep
+    // lets go of what it has.
+    if environment.stores.ends_with_process.get() {
+        for control in environment.stores.turn() {
             control.weaken(env.raw());
         }
     }

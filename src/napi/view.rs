@@ -45,8 +45,6 @@ pub(crate) struct Control {
     len: usize,
     /// Whether the slot has let go of the block.
     orphaned: AtomicBool,
-    /// How often the event loop had turned before.
-    turns: u64,
     /// Whether the collector calls the store's finalizer.
     ends_in_collector: bool,
     /// The environment's thread.
@@ -223,7 +221,6 @@ impl View {
             index,
             len,
             orphaned: AtomicBool::new(false),
-            turns: stores.turns(),
             ends_in_collector: stores.end_in_collector(),
             thread: thread::current().id(),
         });
@@ -306,12 +303,9 @@ impl View {
         self.0.orphan(env)
     }
 
-    /// [`orphan`](Self::orphan), while somebody may be using the bytes. The `ArrayBuffer` of this turn of the event loop is
-    /// kept until that ends.
-    pub(crate) fn let_go(self, env: sys::napi_env, stores: &Stores) -> Option<Homed> {
-        if self.0.turns < stores.turns() {
-            self.0.weaken(env);
-        }
+    /// [`orphan`](Self::orphan), while somebody may be using the bytes. The `ArrayBuffer` is kept, if it was, until a sweep
+    /// or the next turn of the event loop.
+    pub(crate) fn let_go(self) -> Option<Homed> {
         self.0.leave(Departure::InUse)
     }
 

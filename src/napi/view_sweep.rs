@@ -48,7 +48,7 @@ impl Environment {
                 break;
             }
         }
-        self.let_go.swept(self.weight_of_orphans());
+        self.note_swept();
         has_collected
     }
 

@@ -83,7 +83,10 @@ const allocateSpecial = kind(
       () => malloc(count as number, 1, initial as string, options as MallocOptions),
       [...BAD_ARGUMENT, OUT_OF_MEMORY, 'ERR_CMALLOC_LOCK_LIMIT', ...UNAVAILABLE],
     )
-    if (outcome.ok && isLength(count)) world.adopt(made.to, outcome.value, count).secure = given.secure === true
+    if (outcome.ok && isLength(count)) {
+      const block = world.adopt(made.to, outcome.value, count)
+      Object.assign(block, { secure: given.secure === true, lazy: given.lazy === true })
+    }
     if (world.effects !== before) return
     if (!isLength(count) || pattern === null || !areOptions(given, pattern)) return mustFail(outcome, ...BAD_ARGUMENT)
     if (given.secure === true && !HAS_SECURE) return mustFail(outcome, ...UNAVAILABLE, OUT_OF_MEMORY)
@@ -214,7 +217,7 @@ const address = kindOf('address', 2, fc.record({ of: register }), (_world, block
 const resident = kindOf('residentBytes', 1, fc.record({ of: register }), (_world, block) => {
   const outcome = attempt(() => block.handle.residentBytes(), [FREED])
   if (!block.alive) return mustFail(outcome, FREED)
-  ensure(outcome.ok && outcome.value === block.byteLength, 'not resident')
+  ensure(outcome.ok && (block.lazy || outcome.value === block.byteLength), 'not resident')
 })
 
 /** The handle is dropped, for the garbage collector to free; or one handle is in two registers. */

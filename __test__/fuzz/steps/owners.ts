@@ -57,9 +57,10 @@ const consumeHandle = kindOf(
       const refused = outcome.code === OUT_OF_MEMORY && mayBeRefused(byteLength - block.byteLength)
       return ensure(refused || (outcome.code === ESCAPED && block.moved), `${outcome.code} for ${byteLength} bytes`)
     }
-    const { first, last, secure, byteLength: old } = block
+    const { first, last, secure, lazy, byteLength: old } = block
     world.end(block)
-    world.adopt(made.to, outcome.value, byteLength, first, byteLength === old ? last : undefined).secure = secure
+    const moved = world.adopt(made.to, outcome.value, byteLength, first, byteLength === old ? last : undefined)
+    Object.assign(moved, { secure, lazy })
   },
 )
 
