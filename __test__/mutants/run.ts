@@ -215,7 +215,8 @@ async function attack(bench: Bench, mutant: Mutant): Promise<Failures> {
 function note({ patch, suite, test }: Mutant, noticed: string): void {
   const title = /^(?:\S+ › )?(?:everything is given back for )?(.+?)(?: # .*)?$/.exec(noticed)?.[1]
   if (test !== undefined || suite[0] === 'cargo' || isTool(suite) || title === undefined) return
-  if (noticed === 'the test process ended') return
+  // What ended the process may be any test.
+  if (noticed === 'the test process ended' || / exited due to \w+$/.test(noticed)) return
   const text = readFileSync(patch, 'utf8')
   writeFileSync(
     patch,
