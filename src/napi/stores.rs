@@ -106,7 +106,7 @@ impl Stores {
         self.finalizers == Finalizers::ByCollector
     }
 
-    /// Whether a finalizer says for certain what nothing else can: a sweep may look at `ArrayBuffer`s.
+    /// Whether `ArrayBuffer`s are kept and listed, as somebody looks at them: a sweep, or the end of the environment.
     pub(crate) fn are_swept(&self) -> bool {
         self.swept || !self.end_is_clear()
     }
