@@ -1,6 +1,7 @@
 /** How each runtime is told to run a program: the same flags of Node's for all of them. */
 
 import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 /** Runtimes other than Node that have Node-API. */
 export type OtherRuntime = 'bun' | 'deno'
@@ -10,6 +11,9 @@ export const OWN: OtherRuntime | undefined = 'Bun' in globalThis ? 'bun' : 'Deno
 
 // Deno has no hooks for modules that are imported: TypeScript is compiled to CommonJS there.
 const TSX = join(resolve(__dirname, '../..'), 'node_modules/tsx/dist/cjs/index.cjs')
+
+/** What follows tsx on Node. */
+const IDLE = `--import=${pathToFileURL(join(__dirname, 'idle.mjs'))}`
 
 /** What a flag of Node's is called elsewhere; nothing where it is not needed. */
 const FLAGS: Record<OtherRuntime, Record<string, string[]>> = {
@@ -24,7 +28,7 @@ const FLAGS: Record<OtherRuntime, Record<string, string[]>> = {
 
 /** What stands between a runtime and the path of a program, for these flags of Node's. */
 export function argumentsFor(runtime: OtherRuntime | undefined, flags: readonly string[]): string[] {
-  if (runtime === undefined) return [...flags]
+  if (runtime === undefined) return flags.flatMap((flag) => (flag === '--import=tsx' ? [flag, IDLE] : [flag]))
   const translated = flags.flatMap((flag) => FLAGS[runtime][flag] ?? [flag])
   return runtime === 'deno' ? ['run', '--allow-all', ...translated] : translated
 }
