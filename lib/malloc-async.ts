@@ -1,7 +1,7 @@
 import { aborted, invalidType, invalidValue } from './errors.js'
 import { checkOptionalInit, fillByte, type CheckedInit, type Init } from './init.js'
 import { createHandle, type NativeBuffer } from './native-buffer.js'
-import { GrowingBlock } from './native.js'
+import { IncrementalBlock } from './native.js'
 import { checkMallocOptions, type MallocOptions } from './options.js'
 import { abortSignal } from './primordials.js'
 import { adoptIntoCell } from './slots.js'
@@ -61,7 +61,7 @@ export async function mallocAsync(
   const checked = checkOptionalInit(init, byteLength)
   const { signal, onProgress, special } = checkOptions(options, checked)
   throwIfAborted(signal)
-  const growing = new GrowingBlock(
+  const growing = new IncrementalBlock(
     byteLength,
     fillByte(checked),
     typeof checked === 'number' ? undefined : checked,
@@ -89,7 +89,7 @@ export async function mallocAsync(
 /** Makes a step after the one before. Never rejected. */
 async function takeTurn(
   before: Promise<void> | undefined,
-  growing: GrowingBlock,
+  growing: IncrementalBlock,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await before

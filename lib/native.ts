@@ -13,7 +13,7 @@ export const {
   BlockPool,
   debugMode,
   endConsume,
-  GrowingBlock,
+  IncrementalBlock,
   mayBeInUse,
   noteAllocation,
   perThread,
@@ -26,10 +26,10 @@ export const {
 } = binding
 export type { AddressRange, ProcessStats, ThreadStats } from '../index.js'
 export type BlockPool = native.BlockPool
-export type GrowingBlock = native.GrowingBlock
+export type IncrementalBlock = native.IncrementalBlock
 export type Slot = native.Slot
 
 /** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */
-export const hotPair: native.HotPair = binding.takeHotPair()
+export const hotPair: native.RawCalls = binding.takeRawCalls()
 
 if (isMainThread) binding.endsWithProcess()

@@ -31,7 +31,11 @@ impl BlockOptions {
     /// Those of [`Block::malloc`]: aligned as `malloc` aligns, resident at once, holding anything.
     #[must_use]
     pub const fn new() -> Self {
-        Self { attributes: Attributes::PLAIN, init: Init::Uninit }
+        Self::with_init(Init::Uninit)
+    }
+
+    pub(crate) const fn with_init(init: Init) -> Self {
+        Self { attributes: Attributes::PLAIN, init }
     }
 
     /// The block's address is to be a multiple of `alignment`.

@@ -10,8 +10,8 @@
  * @module cmalloc/native
  */
 
-/** The raw calls that `takeHotPair` hands out. */
-export interface HotPair {
+/** The raw calls that `takeRawCalls` hands out. */
+export interface RawCalls {
   /** The arguments and results of the calls: a key; a length, then an address or a reason; a byte to fill with. */
   readonly registers: Float64Array<ArrayBuffer>
   /** Allocates into a slot. */

@@ -1,4 +1,4 @@
-//! `GrowingBlock`: a block that is made resident in steps, off JavaScript's thread.
+//! `IncrementalBlock`: a block that is made resident in steps, off JavaScript's thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +8,12 @@ use napi::bindgen_prelude::{AsyncTask, Env};
 use napi_derive::napi;
 use zeroize::Zeroizing;
 
-use super::ending::EndsAlong;
-use super::environment::Environment;
-use super::failure::{Failure, Outcome};
-use super::lifecycle::Init;
-use super::slot::{Bytes, byte_of, length_of, options_of};
+use crate::block::Init;
+use crate::napi::environment::{EndsWithEnvironment, Environment};
+use crate::napi::node_api::arguments::{Bytes, byte_of, length_of, options_of};
+use crate::napi::node_api::failure::{Failure, Outcome};
+use crate::napi::retry::with_retries;
+use crate::napi::teardown::end_with;
 use crate::{Block, Growing, OutOfMemory};
 
 /// What the thread pool and JavaScript's thread share. Whoever lets go last gives the memory back.
@@ -31,12 +32,12 @@ enum Reason {
 /// A block that becomes resident in steps, and that a slot takes over then. The memory is given back by `cancel()`, or
 /// when the object is garbage-collected.
 #[napi]
-pub struct GrowingBlock {
+pub struct IncrementalBlock {
     state: Arc<Mutex<State>>,
 }
 
 #[napi]
-impl GrowingBlock {
+impl IncrementalBlock {
     /// Allocates `byteLength` bytes without touching them. They are to hold anything; or the byte `fill` everywhere; or
     /// the bytes of `pattern`, which are copied, over and over. `align` and `secure` are as for `Slot.allocate`.
     ///
@@ -60,12 +61,12 @@ impl GrowingBlock {
                 (None, None) => Zeroizing::default(),
             };
             let attributes = options_of(Init::Uninit, align, false, secure == Some(true))?.attributes();
-            let growing = environment.with_last_chance(env.raw(), || {
+            let growing = with_retries(&environment, || {
                 let (init, pattern) = Growing::split(&pattern, len);
                 Growing::new(len, init, pattern, attributes)
             })?;
             let state = Arc::new(Mutex::new(State { growing: Some(growing), failure: None }));
-            environment.end_along(&state);
+            end_with(&environment, &state);
             Ok(Self { state })
         };
         allocate().map_err(|failure: Failure| failure.thrown(env.raw()))
@@ -100,7 +101,7 @@ impl GrowingBlock {
     /// Gives the memory back, after the step that is being made.
     #[napi]
     pub fn cancel(&self) {
-        self.state.end();
+        self.state.give_back();
     }
 
     /// The block, of which everything is resident.
@@ -110,8 +111,8 @@ impl GrowingBlock {
     }
 }
 
-impl EndsAlong for Mutex<State> {
-    fn end(&self) {
+impl EndsWithEnvironment for Mutex<State> {
+    fn give_back(&self) {
         lock(self).growing = None;
     }
 }

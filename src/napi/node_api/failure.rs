@@ -43,7 +43,7 @@ impl Failure {
         Self::error(c"ERR_CMALLOC_FREED", "Cannot allocate: this pool was disposed. Make a new one")
     }
 
-    pub(crate) fn hot_pair_taken() -> Self {
+    pub(crate) fn raw_calls_taken() -> Self {
         Self::error(
             c"ERR_INVALID_STATE",
             "The raw calls of this thread were handed out already. They are cmalloc's own",

@@ -1,14 +1,13 @@
 //! What is counted, for JavaScript.
 
-use crate::sync::{AtomicU64, Ordering};
-
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 
-use super::environment::Environment;
-use super::failure::Failure;
-use super::ownership;
-use super::slot::length_of;
+use crate::napi::environment::Environment;
+use crate::napi::node_api::arguments::length_of;
+use crate::napi::node_api::failure::Failure;
+use crate::napi::state::counters::Counter;
+use crate::napi::state::{owned_addresses, registry, tickets};
 
 /// What the process's blocks use. Bytes are lengths of blocks, without the allocator's overhead.
 #[napi(object)]
@@ -61,10 +60,12 @@ pub struct ThreadStats {
 #[napi]
 pub fn stats() -> ProcessStats {
     let budget = crate::budget();
-    let ownership = ownership::lock();
-    let totals = ownership.totals();
-    let (orphans, let_go) = (ownership.orphans(), ownership.let_go());
-    let came = totals.allocations + totals.taken_over + ownership.tickets() + orphans.blocks + ownership.leaked();
+    let (orphans, let_go, leaked) = {
+        let owned = owned_addresses::lock();
+        (owned.orphans(), owned.let_go(), owned.leaked())
+    };
+    let totals = registry::totals();
+    let came = totals.allocations + totals.taken_over + tickets::count() + orphans.blocks + leaked;
     let went = totals.explicit_frees + totals.collected_frees + totals.handed_over;
     ProcessStats {
         live_blocks: came.saturating_sub(went) as f64,
@@ -76,7 +77,7 @@ pub fn stats() -> ProcessStats {
         awaiting_finalizer_bytes: orphans.bytes as f64,
         let_go_blocks: let_go.blocks as f64,
         let_go_bytes: let_go.bytes as f64,
-        leaked_at_teardown: ownership.leaked() as f64,
+        leaked_at_teardown: leaked as f64,
         memory_limit: budget.limit.map(|bytes| bytes as f64),
         available_bytes: budget.available.map(|bytes| bytes as f64),
     }
@@ -87,7 +88,7 @@ pub fn stats() -> ProcessStats {
 pub fn per_thread(env: Env) -> napi::Result<ThreadStats> {
     let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
     let counters = environment.slots.counters();
-    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
+    let read = |counter: &Counter| counter.get() as f64;
     let (allocations, explicit_frees, collected_frees) =
         (read(&counters.allocations), read(&counters.explicit_frees), read(&counters.collected_frees));
     let handed_over = read(&counters.handed_over) - read(&counters.taken_over);
@@ -104,7 +105,7 @@ pub fn per_thread(env: Env) -> napi::Result<ThreadStats> {
 #[napi]
 pub fn external_bytes(env: Env) -> napi::Result<f64> {
     let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
-    Ok(environment.flush_report(env.raw()) as f64)
+    Ok(environment.flush_report() as f64)
 }
 
 /// Limits what all live blocks of the process may hold together, in bytes; `null` lifts the limit.

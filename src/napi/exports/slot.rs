@@ -8,17 +8,18 @@ use std::rc::Rc;
 use napi::bindgen_prelude::{BigInt, Env, FromNapiValue, JsValue, ObjectFinalize, This, Unknown};
 use napi::sys;
 use napi_derive::napi;
-use zeroize::Zeroizing;
 
-use super::environment::Environment;
-use super::failure::{Failure, Outcome, check};
-use super::growing::GrowingBlock;
-use super::hot::address_as_number;
-use super::lifecycle::Init;
-use super::pool::BlockPool;
-use super::table::{Place, exact_integer};
+use super::block_pool::BlockPool;
+use super::incremental_block::IncrementalBlock;
+use crate::fill::fill;
+use crate::napi::environment::Environment;
+use crate::napi::node_api::arguments::{
+    Bytes, address_as_number, address_of, byte_of, index_of, init_of, length_of, options_of,
+};
+use crate::napi::node_api::failure::{Failure, Outcome, check};
+use crate::napi::state::slots::SlotRef;
+use crate::napi::{lifecycle, ownership, resize, viewed};
 use crate::residency::resident_bytes;
-use crate::{Alignment, BlockOptions};
 
 /// A native handle for at most one block of C memory. Safe by itself: the block is freed once, by
 /// `free()`, or when the slot is garbage-collected; a slot can be used again after `free()`.
@@ -27,10 +28,10 @@ use crate::{Alignment, BlockOptions};
 #[napi(custom_finalize)]
 pub struct Slot {
     environment: Rc<Environment>,
+    /// The number of its entry.
     index: u32,
-    env: sys::napi_env,
     /// Whether the slot's entry has been given back.
-    gone: Cell<bool>,
+    is_closed: Cell<bool>,
 }
 
 #[napi]
@@ -39,15 +40,13 @@ impl Slot {
     #[napi(constructor)]
     pub fn new(env: Env, this: This) -> napi::Result<Self> {
         let env = env.raw();
-        let occupy = || {
+        let open = || {
             must_be_constructed(env, this.raw())?;
             let environment = Environment::of(env)?;
-            let index = environment.slots.occupy().ok_or_else(|| Failure::out_of_range("There are too many slots"))?;
-            let slot = Self { environment, index, env, gone: Cell::new(false) };
-            slot.environment.watch(env, index, this.raw())?;
-            Ok(slot)
+            let index = lifecycle::open(&environment, this.raw())?;
+            Ok(Self { environment, index, is_closed: Cell::new(false) })
         };
-        occupy().map_err(|failure: Failure| failure.thrown(env))
+        open().map_err(|failure: Failure| failure.thrown(env))
     }
 
     /// Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere. Their address is a
@@ -67,11 +66,11 @@ impl Slot {
         lazy: Option<bool>,
         secure: Option<bool>,
     ) -> napi::Result<()> {
-        self.run(env, |environment, env| {
-            let init = fill.map_or(Ok(Init::Uninit), |byte| byte_of(byte).map(Init::Byte))?;
+        self.run(env, |environment, slot| {
+            let init = init_of(fill)?;
             let len = length_of(byte_length)?;
             let options = options_of(init, align, lazy == Some(true), secure == Some(true))?;
-            environment.allocate(env, self.place(), len, init, options.attributes())
+            lifecycle::allocate(environment, slot, len, init, options.attributes())
         })
     }
 
@@ -81,9 +80,8 @@ impl Slot {
     /// Throws as `allocate` does, and `ERR_CMALLOC_FREED` if the pool was closed.
     #[napi]
     pub fn allocate_from(&self, env: Env, pool: &BlockPool, byte_length: f64, fill: Option<f64>) -> napi::Result<f64> {
-        self.run(env, |environment, env| {
-            let init = fill.map_or(Ok(Init::Uninit), |byte| byte_of(byte).map(Init::Byte))?;
-            environment.allocate_from(env, self.place(), &pool.pool, length_of(byte_length)?, init)?;
+        self.run(env, |environment, slot| {
+            lifecycle::allocate_from(environment, slot, &pool.pool, length_of(byte_length)?, init_of(fill)?)?;
             Ok(address_as_number(self.parts()?.0.as_ptr().expose_provenance()))
         })
     }
@@ -93,8 +91,12 @@ impl Slot {
     /// Throws `ERR_CMALLOC_FREED` if it is gone, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_STATE` if the slot has a
     /// block already.
     #[napi]
-    pub fn adopt(&self, env: Env, growing: &GrowingBlock) -> napi::Result<()> {
-        self.run(env, |environment, env| environment.adopt(env, self.place(), growing))
+    pub fn adopt(&self, env: Env, incremental: &IncrementalBlock) -> napi::Result<()> {
+        self.run(env, |environment, slot| {
+            lifecycle::must_be_idle(slot)?;
+            lifecycle::put(environment, slot, incremental.finish()?.into(), |counters| &counters.allocations);
+            Ok(())
+        })
     }
 
     /// Takes over a block that C's `malloc` made, resized to `byteLength`. Returns whether it could not be resized, so
@@ -106,12 +108,11 @@ impl Slot {
     /// `ERR_INVALID_STATE` if the slot has a block already; the block is then still the caller's.
     #[napi]
     pub fn consume(&self, env: Env, address: BigInt, byte_length: f64, claimed: Option<bool>) -> napi::Result<bool> {
-        self.run(env, |environment, env| {
+        self.run(env, |environment, slot| {
             let start = address_of(&address)?;
             let len = length_of(byte_length)?;
-            // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do
-            // more.
-            unsafe { environment.consume(env, self.place(), start, len, claimed == Some(true)) }
+            // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do more.
+            unsafe { ownership::consume(environment, slot, start, len, claimed == Some(true)) }
         })
     }
 
@@ -124,7 +125,7 @@ impl Slot {
     /// Throws `ERR_CMALLOC_FREED` if there is none.
     #[napi]
     pub fn free(&self, env: Env) -> napi::Result<()> {
-        self.run(env, |environment, env| environment.free(env, self.place()))
+        self.run(env, lifecycle::free)
     }
 
     /// Frees the block as `free` does, whatever is in flight: for who knows that nobody is using its bytes.
@@ -132,7 +133,7 @@ impl Slot {
     /// Throws as `free` does.
     #[napi]
     pub fn free_now(&self, env: Env) -> napi::Result<()> {
-        self.run(env, |environment, env| environment.free_now(env, self.place()))
+        self.run(env, lifecycle::free_now)
     }
 
     /// Gives the block away and returns its address: C code must `free()` it now.
@@ -140,7 +141,7 @@ impl Slot {
     /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, and `ERR_CMALLOC_SECURE` for a secure block.
     #[napi]
     pub fn release(&self, env: Env) -> napi::Result<BigInt> {
-        self.run(env, |environment, env| Ok(BigInt::from(environment.release(env, self.place())? as u64)))
+        self.run(env, |environment, slot| Ok(BigInt::from(ownership::release(environment, slot)? as u64)))
     }
 
     /// Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`; or copies the block,
@@ -150,7 +151,7 @@ impl Slot {
     /// secure block.
     #[napi]
     pub fn resize(&self, env: Env, byte_length: f64) -> napi::Result<()> {
-        self.run(env, |environment, env| environment.resize(env, self.place(), length_of(byte_length)?))
+        self.run(env, |environment, slot| resize::resize(environment, slot, length_of(byte_length)?))
     }
 
     /// Resizes the block for its next owner, as `consume` does: returns whether it could not be
@@ -160,7 +161,7 @@ impl Slot {
     /// `ERR_CMALLOC_OUT_OF_MEMORY`.
     #[napi]
     pub fn transfer(&self, env: Env, byte_length: f64) -> napi::Result<bool> {
-        self.run(env, |environment, env| environment.transfer(env, self.place(), length_of(byte_length)?))
+        self.run(env, |environment, slot| ownership::transfer(environment, slot, length_of(byte_length)?))
     }
 
     /// Leaves the block to the slot, in whichever thread, that takes it over with the same ticket.
@@ -169,7 +170,7 @@ impl Slot {
     /// that ticket already.
     #[napi]
     pub fn hand_over(&self, env: Env, ticket: String) -> napi::Result<()> {
-        self.run(env, |environment, env| environment.hand_over(env, self.place(), ticket))
+        self.run(env, |environment, slot| ownership::hand_over(environment, slot, ticket))
     }
 
     /// Takes over the block that was handed over with this ticket.
@@ -177,7 +178,7 @@ impl Slot {
     /// Throws `ERR_CMALLOC_BAD_TICKET` if there is none, and `ERR_INVALID_STATE` if the slot has a block.
     #[napi]
     pub fn take_over(&self, env: Env, ticket: String) -> napi::Result<()> {
-        self.run(env, |environment, env| environment.take_over(env, self.place(), &ticket))
+        self.run(env, |environment, slot| ownership::take_over(environment, slot, &ticket))
     }
 
     /// The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or
@@ -186,7 +187,7 @@ impl Slot {
     /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED` and `ERR_CMALLOC_NO_EXTERNAL_BUFFERS`.
     #[napi(ts_return_type = "ArrayBuffer")]
     pub fn buffer(&self, env: Env) -> napi::Result<Unknown<'_>> {
-        let value = self.run(env, |environment, env| environment.buffer(env, self.place()))?;
+        let value = self.run(env, viewed::buffer)?;
         // SAFETY: `buffer` returned a value of this environment and of the current scope.
         unsafe { Unknown::from_napi_value(env.raw(), value) }
     }
@@ -203,14 +204,14 @@ impl Slot {
         start: f64,
         end: f64,
     ) -> napi::Result<()> {
-        self.run(env, |environment, _| {
+        self.run(env, |_, _| {
             if pattern.len == 0 {
                 return Err(Failure::empty_pattern());
             }
-            let (_, start, len) = self.part(start, end)?;
-            // SAFETY: `part` checked the bounds; the pattern is a view that JavaScript keeps alive
-            // during the call, perhaps one over this block.
-            unsafe { environment.fill(self.place(), start, len, pattern.start, pattern.len) };
+            let (block, start, len) = self.part(start, end)?;
+            // SAFETY: `part` checked the bounds; the pattern is a view that JavaScript keeps alive during the call, perhaps
+            // one over this block.
+            unsafe { fill(block.as_ptr().add(start), len, pattern.start, pattern.len, 0) };
             Ok(())
         })
     }
@@ -218,11 +219,11 @@ impl Slot {
     /// Fills the bytes from `start` to `end` with one byte. Throws as `fill` does.
     #[napi]
     pub fn fill_byte(&self, env: Env, byte: f64, start: f64, end: f64) -> napi::Result<()> {
-        self.run(env, |environment, _| {
+        self.run(env, |_, _| {
             let byte = byte_of(byte)?;
-            let (_, start, len) = self.part(start, end)?;
+            let (block, start, len) = self.part(start, end)?;
             // SAFETY: `part` checked the bounds.
-            unsafe { environment.fill(self.place(), start, len, &raw const byte, 1) };
+            unsafe { fill(block.as_ptr().add(start), len, &raw const byte, 1, 0) };
             Ok(())
         })
     }
@@ -287,7 +288,7 @@ impl Slot {
     /// Whether other JavaScript than the slot's own `ArrayBuffer` may reach the bytes.
     #[napi(getter)]
     pub fn escaped(&self, env: Env) -> napi::Result<bool> {
-        self.run(env, |environment, env| environment.escaped(env, self.place()))
+        self.run(env, viewed::has_escaped)
     }
 
     /// The block's address; 0n if there is none.
@@ -312,22 +313,21 @@ impl Slot {
     /// -1 if the slot has none left, after 2^27 blocks.
     #[napi(getter)]
     pub fn key(&self) -> f64 {
-        self.place().key()
+        self.slot().key()
     }
 
-    pub(super) fn place(&self) -> Place<'_> {
-        self.environment.slots.place(self.index)
+    pub(super) fn slot(&self) -> SlotRef<'_> {
+        self.environment.slots.get(self.index)
     }
 
     fn parts(&self) -> Outcome<(NonNull<u8>, usize)> {
-        self.place().parts().ok_or_else(Failure::freed)
+        self.slot().parts().ok_or_else(Failure::freed)
     }
 
     /// The block, and the start and length of the part from `start` to `end`.
     fn part(&self, start: f64, end: f64) -> Outcome<(NonNull<u8>, usize, usize)> {
         let (block, len) = self.parts()?;
-        let position = |value| exact_integer(value).and_then(|value| usize::try_from(value).ok());
-        let (Some(start), Some(end)) = (position(start), position(end).filter(|end| *end <= len)) else {
+        let (Some(start), Some(end)) = (index_of(start), index_of(end).filter(|end| *end <= len)) else {
             return Err(Failure::out_of_range(format!("{start} to {end} is no part of a block of {len} bytes")));
         };
         if start > end {
@@ -336,58 +336,26 @@ impl Slot {
         Ok((block, start, end - start))
     }
 
-    fn run<T>(
-        &self,
-        env: Env,
-        operation: impl FnOnce(&Rc<Environment>, sys::napi_env) -> Outcome<T>,
-    ) -> napi::Result<T> {
+    fn run<T>(&self, env: Env, operation: impl FnOnce(&Environment, SlotRef<'_>) -> Outcome<T>) -> napi::Result<T> {
         // Nothing unwinds into the runtime.
-        let outcome = catch_unwind(AssertUnwindSafe(|| operation(&self.environment, env.raw())));
+        let outcome = catch_unwind(AssertUnwindSafe(|| operation(&self.environment, self.slot())));
         outcome.unwrap_or_else(|_| Err(Failure::panicked())).map_err(|failure| failure.thrown(env.raw()))
     }
 }
 
-/// The bytes of a `Uint8Array`, as an argument.
-///
-/// A pointer, as they may be those of the very block that is written to: given a `&[u8]` the compiler
-/// may assume that they are not, and turn a copy that minds the overlap into one that does not.
-pub struct Bytes {
-    start: *mut u8,
-    len: usize,
-}
-
-impl Bytes {
-    /// A copy of the first `limit` bytes, or of all of them. It is wiped, as it may be a secret.
-    pub(super) fn copy(&self, limit: usize) -> Outcome<Zeroizing<Vec<u8>>> {
-        if self.len == 0 {
-            return Err(Failure::empty_pattern());
-        }
-        // SAFETY: JavaScript keeps the view alive during the call, and nobody writes to it meanwhile.
-        Ok(Zeroizing::new(unsafe { std::slice::from_raw_parts(self.start, self.len.min(limit)) }.to_vec()))
-    }
-}
-
-impl FromNapiValue for Bytes {
-    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> napi::Result<Self> {
-        // SAFETY: passed on from the caller. Nobody else looks at the bytes as long as the slice is there.
-        let bytes = unsafe { <&mut [u8]>::from_napi_value(env, value)? };
-        Ok(Self { start: bytes.as_mut_ptr(), len: bytes.len() })
-    }
-}
-
 impl ObjectFinalize for Slot {
-    fn finalize(self, env: Env) -> napi::Result<()> {
-        self.gone.set(true);
-        self.environment.collect(env.raw(), self.place());
+    fn finalize(self, _env: Env) -> napi::Result<()> {
+        self.is_closed.set(true);
+        lifecycle::close(&self.environment, self.slot());
         Ok(())
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        // Without a finalizer only if the constructor failed after all, within the call that `env` is of.
-        if !self.gone.get() {
-            self.environment.collect(self.env, self.place());
+        // Without a finalizer only if the constructor failed after all, within its call.
+        if !self.is_closed.get() {
+            lifecycle::close(&self.environment, self.slot());
         }
     }
 }
@@ -417,7 +385,7 @@ pub fn begin_consume(env: Env, address: BigInt, byte_length: f64) -> napi::Resul
         let start = address_of(&address)?;
         let len = length_of(byte_length)?;
         // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do more.
-        unsafe { environment.begin_consume(env.raw(), start, len) }
+        unsafe { ownership::begin_consume(&environment, start, len) }
     };
     begin().map_err(|failure: Failure| failure.thrown(env.raw()))
 }
@@ -426,71 +394,6 @@ pub fn begin_consume(env: Env, address: BigInt, byte_length: f64) -> napi::Resul
 #[napi]
 pub fn end_consume(env: Env, address: BigInt) -> napi::Result<()> {
     let start = address_of(&address).map_err(|failure| failure.thrown(env.raw()))?;
-    super::ownership::lock().unclaim(start.as_ptr().addr());
+    ownership::end_consume(start);
     Ok(())
-}
-
-/// A block's length: an integer from 1 to 2^53 - 1.
-#[inline]
-pub(crate) fn length_of(value: f64) -> Outcome<usize> {
-    match exact_integer(value) {
-        None | Some(0) => {
-            Err(Failure::out_of_range(format!("A block's length must be an integer from 1 to 2^53 - 1, not {value}")))
-        }
-        // On a 32-bit system the allocator has the last word on what is too long.
-        Some(len) => Ok(usize::try_from(len).unwrap_or(usize::MAX)),
-    }
-}
-
-/// A byte: an integer from 0 to 255.
-#[inline]
-pub(crate) fn byte_of(value: f64) -> Outcome<u8> {
-    exact_integer(value)
-        .and_then(|byte| u8::try_from(byte).ok())
-        .ok_or_else(|| Failure::out_of_range(format!("A byte must be an integer from 0 to 255, not {value}")))
-}
-
-/// How a block is to be made: see `Slot.allocate`.
-pub(crate) fn options_of(init: Init, align: Option<f64>, lazy: bool, secure: bool) -> Outcome<BlockOptions> {
-    let options = match init {
-        Init::Uninit => BlockOptions::new(),
-        Init::Byte(byte) => BlockOptions::new().filled(byte),
-    };
-    let options = options.lazy(lazy).secure(secure);
-    align.map_or(Ok(options), |align| Ok(options.align(alignment_of(align)?)))
-}
-
-fn alignment_of(value: f64) -> Outcome<Alignment> {
-    /// What the largest alignment is where C's `free` takes blocks of any.
-    const LARGEST: usize = 1 << 32;
-
-    let bytes = exact_integer(value).and_then(|bytes| usize::try_from(bytes).ok());
-    match bytes.filter(|bytes| bytes.is_power_of_two() && *bytes <= LARGEST) {
-        None => Err(Failure::out_of_range(format!("An alignment must be a power of two up to 2^32, not {value}"))),
-        Some(bytes) => Alignment::new(bytes).ok_or_else(|| {
-            Failure::unsupported(format!(
-                "C's allocator here makes no blocks for its free() that are aligned to more than {} bytes",
-                Alignment::MAX
-            ))
-        }),
-    }
-}
-
-/// An address that `malloc` can have returned.
-pub(crate) fn address_of(value: &BigInt) -> Outcome<NonNull<u8>> {
-    /// What every allocator aligns its blocks to.
-    const ALIGNMENT: usize = 8;
-
-    let (_, address, lossless) = value.get_u64();
-    let address = usize::try_from(address).ok().filter(|_| lossless);
-    let Some(start) = address.and_then(|address| NonNull::new(ptr::with_exposed_provenance_mut::<u8>(address))) else {
-        return Err(Failure::out_of_range("An address must be over 0 and fit into 64 bits"));
-    };
-    if start.as_ptr().addr() % ALIGNMENT != 0 {
-        return Err(Failure::bad_value(format!(
-            "The address 0x{:x} is not aligned as malloc aligns: it points into a block, not to its beginning",
-            start.as_ptr().addr()
-        )));
-    }
-    Ok(start)
 }

@@ -2,18 +2,14 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::ptr::NonNull;
 
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 
-use super::environment::Environment;
-use super::failure::{Failure, Outcome};
-use super::ownership;
 use super::slot::Slot;
-use super::table::Place;
 use crate::debug::{self, Count, Live, write_stack};
-use crate::os::{self, Doubt};
+use crate::napi::environment::Environment;
+use crate::napi::state::owned_addresses;
 
 /// How many blocks a report of leaks names.
 const NAMED: usize = 20;
@@ -28,7 +24,7 @@ pub fn debug_mode() -> bool {
 /// already. Returns the one that is kept.
 #[napi]
 pub fn note_allocation(slot: &Slot, stack: String) -> Option<String> {
-    let (start, _) = slot.place().parts()?;
+    let (start, _) = slot.slot().parts()?;
     debug::note_allocation(start, stack)
 }
 
@@ -39,8 +35,8 @@ pub fn report_at_exit(env: Env, whole_process: bool) -> napi::Result<bool> {
     let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
     debug::check_all("at exit");
     let leaks = if whole_process {
-        let ownership = ownership::lock();
-        debug::live_blocks(|address| !ownership.has_no_handle(address))
+        let owned = owned_addresses::lock();
+        debug::live_blocks(|address| !owned.has_no_handle(address))
     } else {
         let own: HashSet<usize> = environment.slots.table().addresses().collect();
         debug::live_blocks(|address| own.contains(&address))
@@ -70,40 +66,5 @@ impl fmt::Display for Leaks<'_> {
             0 => Ok(()),
             more => write!(out, "\n  and {} more", Count(more, "block")),
         }
-    }
-}
-
-/// Refuses what would move or give away a block past whose end somebody wrote.
-#[inline]
-pub(super) fn must_be_intact(place: Place<'_>, found_by: &'static str) -> Outcome<()> {
-    if debug::is_enabled()
-        && let Some((start, _)) = place.parts()
-    {
-        debug::check(start, found_by)?;
-    }
-    Ok(())
-}
-
-/// Refuses an address at which there can be no block, as far as the system tells: before anybody looks at
-/// the memory there. C's own look, `malloc_usable_size`, would follow what it finds.
-pub(super) fn must_be_plausible(start: NonNull<u8>) -> Outcome<()> {
-    if !debug::is_enabled() {
-        return Ok(());
-    }
-    let address = start.as_ptr().addr();
-    match os::doubt(address) {
-        None => Ok(()),
-        Some(Doubt::NotWritable) => Err(Failure::bad_value(format!(
-            "The address 0x{address:x} is not mapped and writable memory of this process, so that no block of malloc \
-             can be there"
-        ))),
-        Some(Doubt::NoHeader) => Err(Failure::bad_value(format!(
-            "The address 0x{address:x} is none of a block of malloc: the memory before it, where malloc keeps a \
-             block's size, is not mapped and writable"
-        ))),
-        Some(Doubt::Nonsense { len }) => Err(Failure::bad_value(format!(
-            "The address 0x{address:x} is none of a block of malloc: such a block would have {len} bytes, not all of \
-             which are mapped and writable memory of this process"
-        ))),
     }
 }

@@ -1,14 +1,13 @@
-//! Who holds a block that has an `ArrayBuffer`, and which of them frees it.
+//! A block that two hold: its slot, and the backing store of its `ArrayBuffer`. Which of them frees it?
 //!
-//! There are two: the slot, and the backing store. Either may end first, and the store in any thread. Nothing
-//! here knows of Node-API: it is about the order of events alone.
+//! Either may end first, and the store in any thread. Nothing here knows of Node-API: it is about the order of events alone.
 
 use std::sync::PoisonError;
 
 use crate::sync::{Mutex, MutexGuard};
 
-/// The holders of a block `B`, and the block.
-pub(super) struct Holders<B>(Mutex<State<B>>);
+/// A block `B`, and who holds it.
+pub(super) struct SharedBlock<B>(Mutex<State<B>>);
 
 struct State<B> {
     /// `None` once it was taken back, freed or leaked.
@@ -18,13 +17,13 @@ struct State<B> {
     store: Store,
     /// Whether, as the environment began to go down, the bytes were still under the `ArrayBuffer` that
     /// was made for them.
-    unmoved_at_end: bool,
+    unmoved_at_teardown: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Store {
     /// The runtime has not said yet that it made the `ArrayBuffer`: its finalizer must do nothing.
-    Unborn,
+    NotCreated,
     /// Some `ArrayBuffer`, ours or another, holds the bytes.
     Held,
     /// Its finalizer has run.
@@ -33,21 +32,21 @@ pub(super) enum Store {
 
 /// What the end of the backing store leaves to be done with the block.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Rest<B> {
+pub(super) enum Remainder<B> {
     /// Nobody holds it any more.
     Free(B),
     /// Another thread may be reading it.
     Leak(B),
 }
 
-impl<B> Holders<B> {
-    /// Held by the slot, and by a store that is still to be born.
+impl<B> SharedBlock<B> {
+    /// Held by the slot, and by a store that is still to be created.
     pub(super) fn new(block: B) -> Self {
-        Self(Mutex::new(State { block: Some(block), slot: true, store: Store::Unborn, unmoved_at_end: false }))
+        Self(Mutex::new(State { block: Some(block), slot: true, store: Store::NotCreated, unmoved_at_teardown: false }))
     }
 
     /// The runtime has made the `ArrayBuffer`.
-    pub(super) fn store_is_born(&self) {
+    pub(super) fn store_was_created(&self) {
         self.state().store = Store::Held;
     }
 
@@ -61,8 +60,8 @@ impl<B> Holders<B> {
     }
 
     /// Notes, as the environment begins to go down, whether the bytes never left their `ArrayBuffer`.
-    pub(super) fn note_end(&self, unmoved: bool) {
-        self.state().unmoved_at_end = unmoved;
+    pub(super) fn note_teardown(&self, unmoved: bool) {
+        self.state().unmoved_at_teardown = unmoved;
     }
 
     /// Takes the block out: nobody but the slot can reach its bytes.
@@ -70,15 +69,15 @@ impl<B> Holders<B> {
         self.state().block.take()
     }
 
-    /// The slot lets go: from here on the backing store alone holds the block, as `leave` is told before
-    /// the store can end. Returns the block if the store has ended already.
-    pub(super) fn slot_ended(&self, leave: impl FnOnce(&B)) -> Option<B> {
+    /// The slot lets go: from here on the backing store alone holds the block, and `left_to_store` is told so
+    /// before the store can end. Returns the block if the store has ended already.
+    pub(super) fn slot_ended(&self, left_to_store: impl FnOnce(&B)) -> Option<B> {
         let mut state = self.state();
         state.slot = false;
         if state.store == Store::Gone {
             return state.block.take();
         }
-        state.block.as_ref().map(leave);
+        state.block.as_ref().map(left_to_store);
         None
     }
 
@@ -87,17 +86,17 @@ impl<B> Holders<B> {
     /// As an environment goes down the runtime calls finalizers even if the store was moved to another
     /// thread, which may be reading the bytes: then leaking is the safe choice. If they never left the
     /// `ArrayBuffer` that we made, nobody can: no JavaScript runs here any more.
-    pub(super) fn store_ended(&self, is_over: impl FnOnce() -> bool) -> Option<Rest<B>> {
+    pub(super) fn store_ended(&self, is_over: impl FnOnce() -> bool) -> Option<Remainder<B>> {
         let must_ask = self.state().block.is_some();
         // Asked without the lock, as it enters the runtime.
         let is_over = !must_ask || is_over();
         let mut state = self.state();
-        let safe = is_over || state.unmoved_at_end;
+        let safe = is_over || state.unmoved_at_teardown;
         state.store = Store::Gone;
         if safe && state.slot {
             return None;
         }
-        state.block.take().map(if safe { Rest::Free } else { Rest::Leak })
+        state.block.take().map(if safe { Remainder::Free } else { Remainder::Leak })
     }
 
     fn state(&self) -> MutexGuard<'_, State<B>> {
@@ -110,46 +109,46 @@ impl<B> Holders<B> {
 mod tests {
     use super::*;
 
-    fn born() -> Holders<u8> {
-        let holders = Holders::new(7);
-        holders.store_is_born();
-        holders
+    fn created() -> SharedBlock<u8> {
+        let shared = SharedBlock::new(7);
+        shared.store_was_created();
+        shared
     }
 
     #[test]
     fn the_last_holder_frees() {
-        let holders = born();
-        assert_eq!(holders.store_ended(|| true), None);
-        assert_eq!((holders.store(), holders.slot_ended(|_| unreachable!())), (Store::Gone, Some(7)));
-        let holders = born();
+        let shared = created();
+        assert_eq!(shared.store_ended(|| true), None);
+        assert_eq!((shared.store(), shared.slot_ended(|_| unreachable!())), (Store::Gone, Some(7)));
+        let shared = created();
         let mut left = false;
-        assert_eq!(holders.slot_ended(|_| left = true), None);
+        assert_eq!(shared.slot_ended(|_| left = true), None);
         assert!(left);
-        assert_eq!(holders.store_ended(|| true), Some(Rest::Free(7)));
+        assert_eq!(shared.store_ended(|| true), Some(Remainder::Free(7)));
     }
 
     #[test]
     fn what_was_moved_as_the_environment_goes_down_is_leaked() {
-        assert_eq!(born().store_ended(|| false), Some(Rest::Leak(7)));
-        let holders = born();
-        holders.slot_ended(|_| ());
-        assert_eq!(holders.store_ended(|| false), Some(Rest::Leak(7)));
+        assert_eq!(created().store_ended(|| false), Some(Remainder::Leak(7)));
+        let shared = created();
+        shared.slot_ended(|_| ());
+        assert_eq!(shared.store_ended(|| false), Some(Remainder::Leak(7)));
     }
 
     #[test]
     fn what_never_moved_is_freed_as_the_environment_goes_down() {
-        let holders = born();
-        holders.note_end(true);
-        holders.slot_ended(|_| ());
-        assert_eq!(holders.store_ended(|| false), Some(Rest::Free(7)));
+        let shared = created();
+        shared.note_teardown(true);
+        shared.slot_ended(|_| ());
+        assert_eq!(shared.store_ended(|| false), Some(Remainder::Free(7)));
     }
 
     #[test]
     fn a_block_that_was_taken_back_is_nobody_elses() {
-        let holders = born();
-        assert_eq!(holders.take(), Some(7));
-        assert_eq!(holders.store_ended(|| unreachable!("there is nothing to ask for")), None);
-        assert_eq!((holders.take(), holders.slot_ended(|_| unreachable!())), (None, None));
+        let shared = created();
+        assert_eq!(shared.take(), Some(7));
+        assert_eq!(shared.store_ended(|| unreachable!("there is nothing to ask for")), None);
+        assert_eq!((shared.take(), shared.slot_ended(|_| unreachable!())), (None, None));
     }
 }
 
@@ -182,17 +181,17 @@ mod loom_tests {
         }
     }
 
-    fn shared() -> (Arc<Counts>, Arc<Holders<Counted>>) {
+    fn shared() -> (Arc<Counts>, Arc<SharedBlock<Counted>>) {
         let counts = Arc::new(Counts::default());
-        let holders = Arc::new(Holders::new(Counted { counts: Arc::clone(&counts), leaked: false }));
-        holders.store_is_born();
-        (counts, holders)
+        let shared = Arc::new(SharedBlock::new(Counted { counts: Arc::clone(&counts), leaked: false }));
+        shared.store_was_created();
+        (counts, shared)
     }
 
-    fn end_store(holders: &Holders<Counted>, is_over: bool) {
-        match holders.store_ended(|| is_over) {
-            Some(Rest::Leak(mut block)) => block.leaked = true,
-            Some(Rest::Free(block)) => drop(block),
+    fn end_store(shared: &SharedBlock<Counted>, is_over: bool) {
+        match shared.store_ended(|| is_over) {
+            Some(Remainder::Leak(mut block)) => block.leaked = true,
+            Some(Remainder::Free(block)) => drop(block),
             None => {}
         }
     }
@@ -204,33 +203,33 @@ mod loom_tests {
     #[test]
     fn slot_and_store_that_end_together_free_once() {
         loom::model(|| {
-            let (counts, holders) = shared();
+            let (counts, shared) = shared();
             let store = {
-                let holders = Arc::clone(&holders);
-                thread::spawn(move || end_store(&holders, true))
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || end_store(&shared, true))
             };
-            drop(holders.slot_ended(|_| {
+            drop(shared.slot_ended(|_| {
                 counts.left.fetch_add(1, Ordering::Relaxed);
             }));
             store.join().unwrap();
             assert_eq!((counted(&counts.frees), counted(&counts.leaks)), (1, 0));
-            assert!(holders.take().is_none());
+            assert!(shared.take().is_none());
         });
     }
 
     #[test]
     fn a_block_is_left_to_a_store_only_before_it_ends() {
         loom::model(|| {
-            let (counts, holders) = shared();
+            let (counts, shared) = shared();
             let store = {
-                let (counts, holders) = (Arc::clone(&counts), Arc::clone(&holders));
+                let (counts, shared) = (Arc::clone(&counts), Arc::clone(&shared));
                 thread::spawn(move || {
-                    let rest = holders.store_ended(|| true);
+                    let rest = shared.store_ended(|| true);
                     // Who was told of it is told, by now, before the block came here.
                     assert_eq!(counted(&counts.left), usize::from(rest.is_some()));
                 })
             };
-            let last = holders.slot_ended(|_| {
+            let last = shared.slot_ended(|_| {
                 counts.left.fetch_add(1, Ordering::Relaxed);
             });
             assert_eq!(counted(&counts.left), usize::from(last.is_none()));
@@ -244,12 +243,12 @@ mod loom_tests {
     fn a_block_that_is_taken_back_while_its_store_ends_is_freed_once() {
         for is_over in [true, false] {
             loom::model(move || {
-                let (counts, holders) = shared();
+                let (counts, shared) = shared();
                 let store = {
-                    let holders = Arc::clone(&holders);
-                    thread::spawn(move || end_store(&holders, is_over))
+                    let shared = Arc::clone(&shared);
+                    thread::spawn(move || end_store(&shared, is_over))
                 };
-                let taken = holders.take();
+                let taken = shared.take();
                 assert!(taken.is_some() || !is_over, "a store that is over takes nothing that the slot holds");
                 drop(taken);
                 store.join().unwrap();
@@ -261,15 +260,15 @@ mod loom_tests {
     #[test]
     fn an_environment_that_ends_leaks_or_frees_once() {
         loom::model(|| {
-            let (counts, holders) = shared();
+            let (counts, shared) = shared();
             let ending = {
-                let holders = Arc::clone(&holders);
+                let shared = Arc::clone(&shared);
                 thread::spawn(move || {
-                    holders.note_end(true);
-                    end_store(&holders, false);
+                    shared.note_teardown(true);
+                    end_store(&shared, false);
                 })
             };
-            drop(holders.slot_ended(|_| ()));
+            drop(shared.slot_ended(|_| ()));
             ending.join().unwrap();
             assert_eq!((counted(&counts.frees), counted(&counts.leaks)), (1, 0), "it never moved");
         });

@@ -11,7 +11,7 @@ use crate::fault;
 /// # Safety
 ///
 /// The `len` bytes at `start` stay valid until `finalizer` is called with `hint`; `value` is a place to write to.
-pub(super) unsafe fn create_array_buffer(
+pub(crate) unsafe fn create_array_buffer(
     env: sys::napi_env,
     start: *mut c_void,
     len: usize,

@@ -1,41 +1,26 @@
-//! The hot pair: allocate into a slot and free a slot, as raw Node-API calls.
+//! The raw calls: allocate into a slot and free a slot, without what napi-rs does for each call.
 //!
 //! A call through a class of napi-rs costs some 200 ns more than one of these. Arguments and results
 //! are numbers in an array that both sides see, the **registers**, which saves the conversion of each
-//! of them. A slot is named by its key (see [`table`](super::table)); one that is stale or forged throws.
+//! of them. A slot is named by its key (see [`slots`](crate::napi::state::slots)); one that is stale or forged throws.
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use napi::bindgen_prelude::{Env, FromNapiValue, Unknown};
 use napi::sys;
 use napi_derive::napi;
 
-use super::environment::Environment;
-use super::event_loop::User;
-use super::external::create_array_buffer;
-use super::failure::{Failure, Outcome, check};
-use super::lifecycle::Init;
-use super::slot::{byte_of, length_of};
-use super::table::{END_OF_KEYS, KEY_STEP, Place};
 use crate::block::Attributes;
-
-/// The registers, each the bits of a double. Their memory is never given back, some bytes for each
-/// environment: whatever JavaScript does with the array, nobody reads memory that is gone.
-///
-/// (Where the runtime allows no external memory, they are in an `ArrayBuffer` that lives as long as the
-/// environment, and that only whoever takes the pair is given: `lib/`.)
-pub(crate) struct Registers([AtomicU64; Self::LEN]);
-
-const KEY: usize = 0;
-/// The length before `allocate`, the address after it.
-const BYTE_LENGTH: usize = 1;
-/// Why `free` or a resize let a block go: 0 if it did not.
-const USER: usize = 1;
-const FILL: usize = 2;
+use crate::napi::environment::Environment;
+use crate::napi::lifecycle;
+use crate::napi::node_api::arguments::{address_as_number, init_of, length_of};
+use crate::napi::node_api::external::create_array_buffer;
+use crate::napi::node_api::failure::{Failure, Outcome, check};
+use crate::napi::state::registers::Registers;
+use crate::napi::state::slots::{END_OF_KEYS, KEY_STEP, SlotRef};
 
 /// What asks for memory as it is, instead of a byte to fill it with.
 const UNINIT: f64 = -1.0;
@@ -51,24 +36,24 @@ const UNINIT: f64 = -1.0;
 /// - `freeNow()` is to `free()` what `Slot.freeNow` is to `Slot.free`.
 ///
 /// All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
-#[napi(ts_return_type = "HotPair")]
-pub fn take_hot_pair(env: Env) -> napi::Result<Unknown<'static>> {
+#[napi(ts_return_type = "RawCalls")]
+pub fn take_raw_calls(env: Env) -> napi::Result<Unknown<'static>> {
     let take = || {
         let environment = Environment::of(env.raw())?;
-        if environment.hot_pair_taken.replace(true) {
-            return Err(Failure::hot_pair_taken());
+        if environment.raw_calls_taken.replace(true) {
+            return Err(Failure::raw_calls_taken());
         }
-        create_pair(env.raw(), &environment)
+        create_raw_calls(env.raw(), &environment)
     };
-    let pair = take().map_err(|failure| failure.thrown(env.raw()))?;
+    let calls = take().map_err(|failure| failure.thrown(env.raw()))?;
     // SAFETY: a value of this environment and of the current scope.
-    unsafe { Unknown::from_napi_value(env.raw(), pair) }
+    unsafe { Unknown::from_napi_value(env.raw(), calls) }
 }
 
-fn create_pair(env: sys::napi_env, environment: &Rc<Environment>) -> Outcome<sys::napi_value> {
-    let mut pair = ptr::null_mut();
-    // SAFETY: `pair` is a place to write to.
-    check(unsafe { sys::napi_create_object(env, &raw mut pair) })?;
+fn create_raw_calls(env: sys::napi_env, environment: &Rc<Environment>) -> Outcome<sys::napi_value> {
+    let mut calls = ptr::null_mut();
+    // SAFETY: `calls` is a place to write to.
+    check(unsafe { sys::napi_create_object(env, &raw mut calls) })?;
     let properties = [
         (c"registers", create_registers(env, environment)?),
         (c"allocate", create_function(env, environment, allocate)?),
@@ -79,9 +64,9 @@ fn create_pair(env: sys::napi_env, environment: &Rc<Environment>) -> Outcome<sys
     ];
     for (name, value) in properties {
         // SAFETY: the name ends with a zero, and both values are of this scope.
-        check(unsafe { sys::napi_set_named_property(env, pair, name.as_ptr(), value) })?;
+        check(unsafe { sys::napi_set_named_property(env, calls, name.as_ptr(), value) })?;
     }
-    Ok(pair)
+    Ok(calls)
 }
 
 /// A `Float64Array` over the registers.
@@ -99,7 +84,7 @@ fn create_registers(env: sys::napi_env, environment: &Environment) -> Outcome<sy
 fn create_register_buffer(env: sys::napi_env, environment: &Environment) -> Outcome<sys::napi_value> {
     unsafe extern "C" fn nothing(_: sys::napi_env, _: *mut c_void, _: *mut c_void) {}
     let mut buffer = ptr::null_mut();
-    let start = (&raw const environment.registers.get().0).cast_mut().cast::<c_void>();
+    let start = ptr::from_ref(environment.registers.get()).cast_mut().cast::<c_void>();
     // SAFETY: the memory is never given back, and Rust accesses it as atomics only.
     let status = unsafe {
         let len = size_of::<Registers>();
@@ -157,13 +142,12 @@ unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info)
     unsafe {
         run(env, info, |environment| {
             let registers = environment.registers.get();
-            let place = find(environment)?;
-            let len = length_of(registers.get(BYTE_LENGTH))?;
-            let fill = registers.get(FILL);
-            let init = if fill == UNINIT { Init::Uninit } else { Init::Byte(byte_of(fill)?) };
-            environment.allocate(env, place, len, init, Attributes::PLAIN)?;
-            let (start, _) = place.parts().ok_or_else(Failure::freed)?;
-            registers.set(BYTE_LENGTH, address_as_number(start.as_ptr().expose_provenance()));
+            let slot = find(environment)?;
+            let len = length_of(registers.get(Registers::BYTE_LENGTH))?;
+            let init = init_of(Some(registers.get(Registers::FILL)).filter(|fill| *fill != UNINIT))?;
+            lifecycle::allocate(environment, slot, len, init, Attributes::PLAIN)?;
+            let (start, _) = slot.parts().ok_or_else(Failure::freed)?;
+            registers.set(Registers::BYTE_LENGTH, address_as_number(start.as_ptr().expose_provenance()));
             Ok(())
         })
     }
@@ -171,19 +155,19 @@ unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info)
 
 unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
-    unsafe { run(env, info, |environment| environment.free(env, find(environment)?)) }
+    unsafe { run(env, info, |environment| lifecycle::free(environment, find(environment)?)) }
 }
 
 unsafe extern "C" fn free_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
-    unsafe { run(env, info, |environment| environment.free_now(env, find(environment)?)) }
+    unsafe { run(env, info, |environment| lifecycle::free_now(environment, find(environment)?)) }
 }
 
 /// The slot's entry that the registers name. Part of each call, as an `Outcome` that is handed on costs as much as the
 /// rest of it.
 #[inline(always)]
-fn find(environment: &Environment) -> Outcome<Place<'_>> {
-    environment.slots.find(environment.registers.get().get(KEY)).ok_or_else(Failure::stale_key)
+fn find(environment: &Environment) -> Outcome<SlotRef<'_>> {
+    environment.slots.find(environment.registers.get().get(Registers::KEY)).ok_or_else(Failure::stale_key)
 }
 
 /// Runs a raw call. What goes wrong is thrown; nothing unwinds into the runtime.
@@ -210,41 +194,4 @@ unsafe fn run(
         failure.throw(env);
     }
     ptr::null_mut()
-}
-
-impl Registers {
-    const LEN: usize = 3;
-
-    /// New registers, which are never given back.
-    pub(crate) fn leak() -> &'static Self {
-        Box::leak(Box::new(Self(Default::default())))
-    }
-
-    /// Says whether a block was let go.
-    #[inline]
-    pub(super) fn set_user(&self, user: Option<User>) {
-        self.set(
-            USER,
-            match user {
-                None => 0.0,
-                Some(User::Handle) => 1.0,
-                Some(User::Request) => 2.0,
-            },
-        );
-    }
-
-    #[inline]
-    fn get(&self, register: usize) -> f64 {
-        f64::from_bits(self.0[register].load(Ordering::Relaxed))
-    }
-
-    #[inline]
-    fn set(&self, register: usize, value: f64) {
-        self.0[register].store(value.to_bits(), Ordering::Relaxed);
-    }
-}
-
-/// Every address of a 64-bit user space is an integer that a double holds; a tagged one is not.
-pub(super) fn address_as_number(address: usize) -> f64 {
-    if address as u64 > 1 << 53 { -1.0 } else { address as f64 }
 }

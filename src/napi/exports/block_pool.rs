@@ -6,10 +6,10 @@ use std::time::Duration;
 use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 
-use super::environment::Environment;
-use super::failure::{Failure, Outcome};
-use super::slot::length_of;
-use super::table::exact_integer;
+use crate::napi::environment::{EndsWithEnvironment, Environment};
+use crate::napi::node_api::arguments::{exact_integer, length_of};
+use crate::napi::node_api::failure::{Failure, Outcome};
+use crate::napi::teardown::end_with;
 use crate::{Pool, PoolOptions};
 
 /// Blocks that are handed out again, resident as they are: see `Slot.allocateFrom`.
@@ -45,7 +45,7 @@ impl BlockPool {
             let classes = classes.unwrap_or_default().into_iter().map(length_of).collect::<Outcome<_>>()?;
             let retain_bytes = length_of(retain_bytes)?;
             let pool = Pool::new(PoolOptions { retain_bytes, classes, scrub: scrub == Some(true) });
-            Environment::of(env.raw())?.end_along(&pool);
+            end_with(&*Environment::of(env.raw())?, &pool);
             Ok(Self { pool })
         };
         create().map_err(|failure: Failure| failure.thrown(env.raw()))
@@ -93,6 +93,12 @@ impl BlockPool {
             retained_blocks: stats.retained_blocks as f64,
             retained_bytes: stats.retained_bytes as f64,
         }
+    }
+}
+
+impl EndsWithEnvironment for Pool {
+    fn give_back(&self) {
+        self.close();
     }
 }
 

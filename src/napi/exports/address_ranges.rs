@@ -1,23 +1,20 @@
 //! `AddressRanges`: where the buffers of an environment's managers are.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ptr;
 
 use napi::bindgen_prelude::{BigInt, Env, FromNapiValue, JsValue, Object, ObjectFinalize, Unknown};
 use napi::sys;
 use napi_derive::napi;
 
-use super::failure::{Failure, Outcome, check};
-use super::scope::in_scope;
-use super::slot::{address_of, length_of};
 use crate::intervals::{Interval, Intervals};
+use crate::napi::node_api::arguments::{address_of, length_of};
+use crate::napi::node_api::failure::{Failure, Outcome, check};
+use crate::napi::node_api::weak::{Growth, Weak, in_scopes};
 use crate::os;
 
 /// From so many ranges on they are looked through, for those whose buffer was collected.
-const SWEEP_FROM: usize = 16 << 10;
-
-/// How many references are looked at in one handle scope. What was looked at stays alive until the scope is closed.
-const SCOPE: usize = 256;
+const SWEEP_FROM: u64 = 16 << 10;
 
 /// Ranges of addresses, of which no two overlap. Each has an owner, which is a number, and a buffer, which it does not
 /// keep alive: as soon as that is collected, the range is as if it were not there.
@@ -27,14 +24,12 @@ const SCOPE: usize = 256;
 #[napi(custom_finalize)]
 pub struct AddressRanges {
     intervals: RefCell<Intervals<Entry>>,
-    sweep_at: Cell<usize>,
+    sweep: Growth,
 }
 
 struct Entry {
     owner: f64,
-    /// A weak reference. Unlike a `WeakRef`, it does not keep what is new alive until the end of the job, which a
-    /// synchronous loop does not reach.
-    buffer: sys::napi_ref,
+    buffer: Weak,
 }
 
 /// A range of addresses, and whose it is.
@@ -53,7 +48,7 @@ impl AddressRanges {
     /// No ranges.
     #[napi(constructor)]
     pub fn new() -> Self {
-        Self { intervals: RefCell::new(Intervals::new()), sweep_at: Cell::new(SWEEP_FROM) }
+        Self { intervals: RefCell::new(Intervals::new()), sweep: Growth::new(SWEEP_FROM) }
     }
 
     /// Adds the `byteLength` addresses from `address`, if they overlap no other range. Returns whether they did not.
@@ -74,13 +69,11 @@ impl AddressRanges {
             if self.find(env, interval).is_some() {
                 return Ok(false);
             }
-            if self.intervals.borrow().len() >= self.sweep_at.get() {
-                self.sweep(env);
+            if self.sweep.is_due(self.intervals.borrow().len() as u64) {
+                self.drop_collected(env);
             }
-            let mut reference = ptr::null_mut();
-            // SAFETY: `reference` is a place to write to, and the buffer is a value of this call.
-            check(unsafe { sys::napi_create_reference(env, buffer.raw(), 0, &raw mut reference) })?;
-            let inserted = self.intervals.borrow_mut().insert(interval, Entry { owner, buffer: reference });
+            let entry = Entry { owner, buffer: Weak::create(env, buffer.raw())? };
+            let inserted = self.intervals.borrow_mut().insert(interval, entry);
             // Making a reference may run finalizers, and they could have come back here.
             Ok(inserted.map_err(|entry| entry.delete(env)).is_ok())
         };
@@ -104,7 +97,7 @@ impl AddressRanges {
     #[napi(ts_return_type = "object | null")]
     pub fn buffer(&self, env: Env, address: BigInt) -> napi::Result<Option<Unknown<'_>>> {
         let found = self.intervals.borrow().get(first_of(&address)).map(|entry| entry.buffer);
-        let value = found.map_or(ptr::null_mut(), |reference| target(env.raw(), reference));
+        let value = found.map_or(ptr::null_mut(), |weak| target(env.raw(), weak));
         if value.is_null() {
             return Ok(None);
         }
@@ -149,22 +142,14 @@ impl AddressRanges {
 
     /// Drops every range whose buffer was collected.
     #[cold]
-    fn sweep(&self, env: sys::napi_env) {
-        let references: Vec<_> = self.intervals.borrow().iter().map(|(first, entry)| (first, entry.buffer)).collect();
-        for some in references.chunks(SCOPE) {
-            let looked = in_scope(env, || {
-                for (first, reference) in some {
-                    if target(env, *reference).is_null() {
-                        self.drop_range(env, *first);
-                    }
-                }
-            });
-            if looked.is_none() {
-                return;
+    fn drop_collected(&self, env: sys::napi_env) {
+        let buffers: Vec<_> = self.intervals.borrow().iter().map(|(first, entry)| (first, entry.buffer)).collect();
+        in_scopes(env, buffers, |(first, buffer)| {
+            if target(env, buffer).is_null() {
+                self.drop_range(env, first);
             }
-        }
-        let left = self.intervals.borrow().len();
-        self.sweep_at.set(left + SWEEP_FROM.max(left / 2));
+        });
+        self.sweep.looked(self.intervals.borrow().len() as u64);
     }
 
     fn drop_range(&self, env: sys::napi_env, first: u64) {
@@ -175,19 +160,16 @@ impl AddressRanges {
     }
 }
 
-/// What a reference of an entry that is still there refers to; null if it was collected.
-fn target(env: sys::napi_env, reference: sys::napi_ref) -> sys::napi_value {
-    let mut value = ptr::null_mut();
-    // SAFETY: the reference is deleted only when its entry is taken out of the intervals; `value` is a place to write
-    // to, and stays null if the runtime refuses.
-    unsafe { sys::napi_get_reference_value(env, reference, &raw mut value) };
-    value
+/// The buffer of an entry that is still there; null if it was collected.
+fn target(env: sys::napi_env, buffer: Weak) -> sys::napi_value {
+    // SAFETY: the reference is deleted only when its entry is taken out of the intervals.
+    unsafe { buffer.target(env) }.unwrap_or(ptr::null_mut())
 }
 
 impl Entry {
     fn delete(self, env: sys::napi_env) {
         // SAFETY: whoever has the entry has taken it out of the intervals, so that its reference is deleted once.
-        unsafe { sys::napi_delete_reference(env, self.buffer) };
+        unsafe { self.buffer.delete(env) };
     }
 }
 
