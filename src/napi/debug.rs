@@ -13,7 +13,7 @@ use super::ownership;
 use super::slot::Slot;
 use super::table::Place;
 use crate::debug::{self, Count, Live, write_stack};
-use crate::os::{self, Doubt};
+use crate::os::{self, InvalidAddress};
 
 /// How many blocks a report of leaks names.
 const NAMED: usize = 20;
@@ -91,17 +91,17 @@ pub(super) fn must_be_plausible(start: NonNull<u8>) -> Outcome<()> {
         return Ok(());
     }
     let address = start.as_ptr().addr();
-    match os::doubt(address) {
-        None => Ok(()),
-        Some(Doubt::NotWritable) => Err(Failure::bad_value(format!(
+    match os::validate_address(address) {
+        Ok(()) => Ok(()),
+        Err(InvalidAddress::NotWritable) => Err(Failure::bad_value(format!(
             "The address 0x{address:x} is not mapped and writable memory of this process, so that no block of malloc \
              can be there"
         ))),
-        Some(Doubt::NoHeader) => Err(Failure::bad_value(format!(
+        Err(InvalidAddress::NoHeader) => Err(Failure::bad_value(format!(
             "The address 0x{address:x} is none of a block of malloc: the memory before it, where malloc keeps a \
              block's size, is not mapped and writable"
         ))),
-        Some(Doubt::Nonsense { len }) => Err(Failure::bad_value(format!(
+        Err(InvalidAddress::BadHeader { len }) => Err(Failure::bad_value(format!(
             "The address 0x{address:x} is none of a block of malloc: such a block would have {len} bytes, not all of \
              which are mapped and writable memory of this process"
         ))),

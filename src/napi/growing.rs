@@ -13,12 +13,12 @@ use super::environment::Environment;
 use super::failure::{Failure, Outcome};
 use super::lifecycle::Init;
 use super::slot::{Bytes, byte_of, length_of, options_of};
-use crate::{Block, Growing, OutOfMemory};
+use crate::{Block, IncrementalBlock, OutOfMemory};
 
 /// What the thread pool and JavaScript's thread share. Whoever lets go last gives the memory back.
 #[derive(Default)]
 struct State {
-    growing: Option<Growing>,
+    growing: Option<IncrementalBlock>,
     /// Why the last step failed.
     failure: Option<Reason>,
 }
@@ -61,8 +61,8 @@ impl GrowingBlock {
             };
             let attributes = options_of(Init::Uninit, align, false, secure == Some(true))?.attributes();
             let growing = environment.with_last_chance(env.raw(), || {
-                let (init, pattern) = Growing::split(&pattern, len);
-                Growing::new(len, init, pattern, attributes)
+                let (init, pattern) = IncrementalBlock::split(&pattern, len);
+                IncrementalBlock::new(len, init, pattern, attributes)
             })?;
             let state = Arc::new(Mutex::new(State { growing: Some(growing), failure: None }));
             environment.end_along(&state);

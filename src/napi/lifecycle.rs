@@ -37,7 +37,6 @@ impl From<Init> for block::Init {
     fn from(init: Init) -> Self {
         match init {
             Init::Uninit => Self::Uninit,
-            Init::Byte(0) => Self::Zero,
             Init::Byte(byte) => Self::Byte(byte),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::table::{Owned, Table};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, yield_now};
-use crate::{Block, pool};
+use crate::{Block, reclaim};
 
 /// What is known of the process's blocks besides what the tables say.
 pub(crate) struct Ownership {
@@ -168,7 +168,7 @@ impl Ownership {
             address >= start && address - start < block.len()
         });
         let in_orphan = within(&self.orphans, address, |orphan| orphan.len);
-        if in_ticket || in_orphan || within(&self.leaked, address, |len| *len) || pool::owns(address) {
+        if in_ticket || in_orphan || within(&self.leaked, address, |len| *len) || reclaim::retains(address) {
             return Owned::Yes;
         }
         let mut answers = self.tables.iter().map(|table| table.owns(address));

@@ -20,7 +20,7 @@ use super::ownership::Sum;
 use super::scope::in_scope;
 use super::table::{Place, State};
 use super::view::call_captured;
-use crate::{OutOfMemory, pool};
+use crate::{OutOfMemory, reclaim};
 
 /// Bytes, and slots, by which an environment grows at least before it is swept.
 pub(super) const BYTES: u64 = 128 << 20;
@@ -199,7 +199,7 @@ impl Environment {
         mut operation: impl FnMut() -> Result<T, OutOfMemory>,
     ) -> Outcome<T> {
         // What pools retain is not locked.
-        if !matches!(refusal, OutOfMemory::Lock { .. }) && pool::give_up() {
+        if !matches!(refusal, OutOfMemory::Lock { .. }) && reclaim::free_retained() {
             match operation() {
                 Ok(value) => return Ok(value),
                 Err(again) => refusal = again,
@@ -211,7 +211,7 @@ impl Environment {
             }
             self.sweep_all(env);
             // What was swept may have gone back to its pool.
-            match pool::or_give_up(&mut operation) {
+            match reclaim::retry(&mut operation) {
                 Ok(value) => return Ok(value),
                 Err(again) => refusal = again,
             }
