@@ -1,7 +1,7 @@
 //! [`InvalidAddress`]: what `validate_address` finds wrong.
 
 /// Why no block of the C allocator can start at an address.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux can tell"))]
+#[cfg_attr(any(miri, not(target_os = "linux")), expect(dead_code, reason = "only Linux can tell"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InvalidAddress {
     /// The address is not mapped for reading and writing.
