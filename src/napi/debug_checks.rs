@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use super::node_api::failure::{Failure, Outcome};
 use super::state::slots::SlotRef;
 use crate::debug;
-use crate::os::{self, Doubt};
+use crate::os::{self, InvalidAddress};
 
 /// Refuses what would move or give away a block past whose end somebody wrote.
 #[inline]
@@ -25,19 +25,19 @@ pub(super) fn must_be_plausible(start: NonNull<u8>) -> Outcome<()> {
         return Ok(());
     }
     let address = start.as_ptr().addr();
-    match os::doubt(address) {
-        None => Ok(()),
-        Some(Doubt::NotWritable) => Err(Failure::bad_value(format!(
+    match os::validate_address(address) {
+        Ok(()) => Ok(()),
+        Err(InvalidAddress::NotWritable) => Err(Failure::bad_value(format!(
             "The address 0x{address:x} is not mapped and writable memory of this process, so that no block of malloc \
              can be there"
         ))),
-        Some(Doubt::NoHeader) => Err(Failure::bad_value(format!(
-            "The address 0x{address:x} is none of a block of malloc: the memory before it, where malloc keeps a \
-             block's size, is not mapped and writable"
+        Err(InvalidAddress::NoHeader) => Err(Failure::bad_value(format!(
+            "The address 0x{address:x} does not begin a block of malloc: the memory before it, where malloc keeps a block's \
+             size, is not mapped and writable"
         ))),
-        Some(Doubt::Nonsense { len }) => Err(Failure::bad_value(format!(
-            "The address 0x{address:x} is none of a block of malloc: such a block would have {len} bytes, not all of \
-             which are mapped and writable memory of this process"
+        Err(InvalidAddress::BadHeader { len }) => Err(Failure::bad_value(format!(
+            "The address 0x{address:x} does not begin a block of malloc: such a block would have {len} bytes, not all of which \
+             are mapped and writable memory of this process"
         ))),
     }
 }

@@ -7,46 +7,26 @@ use super::state::slot_table::State;
 use super::sweep::{live_bytes, sweep_all};
 use super::view_sweep::COLLECTIONS;
 use super::watch::for_each_dead;
-use crate::{OutOfMemory, pool};
+use crate::OutOfMemory;
+use crate::reclaim::retry_while;
 
 /// Runs what may be refused for want of memory. If it is, frees what pools retain and tries again; then collects garbage,
 /// sweeps, and tries again.
 #[inline]
 pub(super) fn with_retries<T>(
     environment: &Environment,
-    mut operation: impl FnMut() -> Result<T, OutOfMemory>,
+    operation: impl FnMut() -> Result<T, OutOfMemory>,
 ) -> Outcome<T> {
-    match operation() {
-        Ok(value) => Ok(value),
-        Err(refusal) => retry(environment, refusal, operation),
-    }
-}
-
-#[cold]
-fn retry<T>(
-    environment: &Environment,
-    mut refusal: OutOfMemory,
-    mut operation: impl FnMut() -> Result<T, OutOfMemory>,
-) -> Outcome<T> {
-    // What pools retain is not locked.
-    if !matches!(refusal, OutOfMemory::Lock { .. }) && pool::give_up() {
-        match operation() {
-            Ok(value) => return Ok(value),
-            Err(again) => refusal = again,
+    let mut collections = 0;
+    let sweep = |refusal: &OutOfMemory| {
+        collections += 1;
+        let is_worth_it = collections <= COLLECTIONS && could_help(environment, refusal);
+        if is_worth_it {
+            sweep_all(environment);
         }
-    }
-    for _ in 0..COLLECTIONS {
-        if !could_help(environment, &refusal) {
-            break;
-        }
-        sweep_all(environment);
-        // What was swept may have gone back to its pool.
-        match pool::or_give_up(&mut operation) {
-            Ok(value) => return Ok(value),
-            Err(again) => refusal = again,
-        }
-    }
-    Err(refused(environment, refusal))
+        is_worth_it
+    };
+    retry_while(operation, sweep).map_err(|refusal| refused(environment, refusal))
 }
 
 /// Whether freeing everything that this environment has would be enough.
@@ -68,6 +48,7 @@ fn could_help(environment: &Environment, refusal: &OutOfMemory) -> bool {
 }
 
 /// The error for a refusal, which says what waits for an end that may come soon.
+#[cold]
 fn refused(environment: &Environment, refusal: OutOfMemory) -> Failure {
     let (dropped, let_go) = waiting(environment);
     let mut failure = Failure::from(refusal);

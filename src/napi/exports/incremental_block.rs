@@ -14,12 +14,12 @@ use crate::napi::node_api::arguments::{Bytes, byte_of, length_of, options_of};
 use crate::napi::node_api::failure::{Failure, Outcome};
 use crate::napi::retry::with_retries;
 use crate::napi::teardown::end_with;
-use crate::{Block, Growing, OutOfMemory};
+use crate::{Block, OutOfMemory, incremental};
 
 /// What the thread pool and JavaScript's thread share. Whoever lets go last gives the memory back.
 #[derive(Default)]
 struct State {
-    growing: Option<Growing>,
+    inner: Option<incremental::IncrementalBlock>,
     /// Why the last step failed.
     failure: Option<Reason>,
 }
@@ -61,11 +61,11 @@ impl IncrementalBlock {
                 (None, None) => Zeroizing::default(),
             };
             let attributes = options_of(Init::Uninit, align, false, secure == Some(true))?.attributes();
-            let growing = with_retries(&environment, || {
-                let (init, pattern) = Growing::split(&pattern, len);
-                Growing::new(len, init, pattern, attributes)
+            let inner = with_retries(&environment, || {
+                let (init, pattern) = incremental::IncrementalBlock::split(&pattern, len);
+                incremental::IncrementalBlock::new(len, init, pattern, attributes)
             })?;
-            let state = Arc::new(Mutex::new(State { growing: Some(growing), failure: None }));
+            let state = Arc::new(Mutex::new(State { inner: Some(inner), failure: None }));
             end_with(&environment, &state);
             Ok(Self { state })
         };
@@ -92,7 +92,7 @@ impl IncrementalBlock {
             match state.failure.take() {
                 Some(Reason::OutOfMemory(refusal)) => Err(refusal.into()),
                 Some(Reason::Panic) => Err(Failure::panicked()),
-                None => Ok(state.growing.as_ref().ok_or_else(Failure::freed)?.resident() as f64),
+                None => Ok(state.inner.as_ref().ok_or_else(Failure::freed)?.resident() as f64),
             }
         };
         resident().map_err(|failure: Failure| failure.thrown(env.raw()))
@@ -106,14 +106,14 @@ impl IncrementalBlock {
 
     /// The block, of which everything is resident.
     pub(super) fn finish(&self) -> Outcome<Block> {
-        let growing = lock(&self.state).growing.take().ok_or_else(Failure::freed)?;
-        Ok(growing.finish()?)
+        let inner = lock(&self.state).inner.take().ok_or_else(Failure::freed)?;
+        Ok(inner.finish()?)
     }
 }
 
 impl EndsWithEnvironment for Mutex<State> {
     fn give_back(&self) {
-        lock(self).growing = None;
+        lock(self).inner = None;
     }
 }
 
@@ -129,9 +129,9 @@ impl Task for Step {
 
     fn compute(&mut self) -> napi::Result<()> {
         let mut state = lock(&self.state);
-        let Some(growing) = &mut state.growing else { return Ok(()) };
+        let Some(inner) = &mut state.inner else { return Ok(()) };
         // Nothing unwinds into the runtime.
-        state.failure = match catch_unwind(AssertUnwindSafe(|| growing.step(self.len))) {
+        state.failure = match catch_unwind(AssertUnwindSafe(|| inner.step(self.len))) {
             Ok(outcome) => outcome.err().map(Reason::OutOfMemory),
             Err(_) => Some(Reason::Panic),
         };

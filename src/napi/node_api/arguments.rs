@@ -57,11 +57,7 @@ pub(crate) fn byte_of(value: f64) -> Outcome<u8> {
 /// What a new block holds: a byte everywhere, or whatever the memory holds.
 #[inline]
 pub(crate) fn init_of(fill: Option<f64>) -> Outcome<Init> {
-    Ok(match fill.map(byte_of).transpose()? {
-        None => Init::Uninit,
-        Some(0) => Init::Zero,
-        Some(byte) => Init::Byte(byte),
-    })
+    Ok(fill.map(byte_of).transpose()?.map_or(Init::Uninit, Init::Byte))
 }
 
 /// How a block is to be made: see `Slot.allocate`.

@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 
 use super::slot_table::Owned;
 use super::{registry, tickets};
-use crate::pool;
+use crate::reclaim;
 use crate::sync::{Mutex, MutexGuard, yield_now};
 
 /// What is known of addresses besides what slots, tickets and pools say.
@@ -110,7 +110,8 @@ impl OwnedAddresses {
             None => {}
         }
         let in_orphan = within(&self.orphans, address, |orphan| orphan.len);
-        if in_orphan || within(&self.leaked, address, |len| *len) || tickets::owns(address) || pool::owns(address) {
+        if in_orphan || within(&self.leaked, address, |len| *len) || tickets::owns(address) || reclaim::retains(address)
+        {
             return Owned::Yes;
         }
         registry::owns(address)

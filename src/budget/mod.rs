@@ -1,38 +1,40 @@
-//! The budget: how much memory is there, and the refusal when a request does not fit.
+//! The budget: how much memory there is, and the refusal of a request that does not fit.
 //!
-//! Touching every page of a block that is too large does not fail: the system kills the process.
-//! So the memory that is left is looked up first. The lookup reads a few files (some 50 µs), which
-//! a small request must not pay: each thread gets an allowance with every lookup, and spends it.
+//! If a process touches more pages than the system has, the touch does not fail: the system kills the process. So the
+//! memory that is left is looked up first. A lookup reads a few files, which takes some 50 µs: too long for a small
+//! request. Therefore each lookup gives the thread an allowance, which later requests of the thread use up without a lookup.
+
+mod accounting;
 
 use std::cell::Cell;
 
-use crate::books::Books;
+use self::accounting::Accounting;
 use crate::error::OutOfMemory;
 use crate::os;
 
-/// What must be left to the rest of the process besides a large request, which is populated in steps
-/// while other processes may take memory as well.
+/// How much a large request must leave for the rest of the process. It is touched in steps, while other processes may take
+/// memory too.
 const RESERVE: usize = 32 << 20;
 
-/// What must be left besides any other request: a runtime needs memory of its own to go on, and a
-/// container that is filled to the brim with small blocks ends it all the same.
+/// How much any other request must leave. A language runtime needs memory of its own to go on, and many small blocks can
+/// fill a container just as one large block can.
 const LEAST_RESERVE: usize = 16 << 20;
 
-/// Requests from here on are always looked up, and are populated in steps. The C libraries map such
-/// blocks anew each time, so that touching them costs far more than the lookup.
+/// Requests of this length or more always need a lookup, and are touched in steps. C libraries map each such block anew, so
+/// touching it takes far longer than the lookup.
 const LARGE: usize = 32 << 20;
 
-/// The smallest step in which a large block is populated: what is touched between two lookups.
+/// The shortest step in which a large block is touched. There is a lookup before each step.
 const STEP: usize = 8 << 20;
 
-/// The most that a thread may take without a lookup.
+/// The most that a thread may use up without a lookup.
 const ALLOWANCE: usize = 64 << 20;
 
 #[cfg(not(loom))]
-static BOOKS: Books = Books::new();
+static ACCOUNTING: Accounting = Accounting::new();
 #[cfg(loom)]
 loom::lazy_static! {
-    static ref BOOKS: Books = Books::new();
+    static ref ACCOUNTING: Accounting = Accounting::new();
 }
 
 #[cfg(not(loom))]
@@ -46,29 +48,29 @@ loom::thread_local! {
 
 /// A thread's allowance.
 struct Spending {
-    /// What the last lookup granted.
+    /// How much the last lookup granted.
     granted: Cell<usize>,
-    /// What is left of it.
+    /// How much of it is left.
     left: Cell<usize>,
 }
 
-/// What the process's blocks use, and what is left. In bytes.
+/// How much memory the process's blocks use, and how much is left. In bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {
-    /// The length of all live blocks, and of those that a [`Pool`](crate::Pool) retains.
+    /// The total length of all live blocks, and of the blocks that a [`Pool`](crate::Pool) retains.
     pub live: usize,
-    /// The highest that `live` ever was.
+    /// The highest value that `live` has had.
     pub peak: usize,
     /// The limit set with [`set_memory_limit`].
     pub limit: Option<usize>,
-    /// What can still be made resident: of the machine and of every container above the process the
-    /// least. `None` where the system does not tell.
+    /// How much can still be made resident: what the machine or a container above the process has left, whichever is
+    /// least. `None` if the system does not tell.
     pub available: Option<u64>,
 }
 
-/// Looks up what the process's blocks use and what is left. What is left is asked of the system: that reads a few
-/// files on Linux, which takes some 50 µs.
+/// Looks up how much memory the process's blocks use, and how much is left. On Linux this reads a few files, which takes
+/// some 50 µs.
 ///
 /// # Examples
 ///
@@ -80,12 +82,17 @@ pub struct Budget {
 /// ```
 #[must_use]
 pub fn budget() -> Budget {
-    Budget { live: BOOKS.live(), peak: BOOKS.peak(), limit: BOOKS.limit(), available: os::available_memory() }
+    Budget {
+        live: ACCOUNTING.live(),
+        peak: ACCOUNTING.peak(),
+        limit: ACCOUNTING.limit(),
+        available: os::available_memory(),
+    }
 }
 
-/// Limits what all live blocks of the process may hold together, in bytes; `None` lifts the limit.
+/// Limits how many bytes all live blocks of the process may hold together; `None` removes the limit.
 ///
-/// Blocks that exist already stay, even if they hold more. A request that would pass the limit is refused with
+/// Existing blocks stay, even if they hold more. A request that would exceed the limit is refused with
 /// [`OutOfMemory::Limit`].
 ///
 /// # Examples
@@ -101,10 +108,10 @@ pub fn budget() -> Budget {
 /// # Ok::<(), cmalloc::OutOfMemory>(())
 /// ```
 pub fn set_memory_limit(limit: Option<usize>) {
-    BOOKS.set_limit(limit);
+    ACCOUNTING.set_limit(limit);
 }
 
-/// Enters `len` bytes into the books, or refuses them. Touches nothing.
+/// Counts `len` more bytes as live, or refuses them. Touches nothing.
 #[inline]
 pub(crate) fn charge(len: usize) -> Result<(), OutOfMemory> {
     SPENDING.with(|spending| {
@@ -119,34 +126,35 @@ pub(crate) fn charge(len: usize) -> Result<(), OutOfMemory> {
     })
 }
 
-/// Enters `len` bytes into the books that are resident already, or need not be; only the set limit can refuse them.
+/// Counts `len` more bytes as live that are resident already, or need not be. Only the set limit can refuse them.
 #[inline]
 pub(crate) fn charge_resident(len: usize) -> Result<(), OutOfMemory> {
-    BOOKS.enter(len)
+    ACCOUNTING.charge(len)
 }
 
-/// Takes `len` bytes out of the books.
+/// Counts `len` bytes less as live.
 #[inline]
 pub(crate) fn refund(len: usize) {
-    BOOKS.leave(len);
+    ACCOUNTING.refund(len);
     SPENDING.with(|spending| {
         spending.left.set(spending.left.get().saturating_add(len).min(spending.granted.get()));
     });
 }
 
-/// Takes `len` bytes out of the books that may never have been resident: what they leave, if anything, is not known.
+/// Counts `len` bytes less as live that may never have been resident. The allowance stays, as it is unknown how much memory
+/// they set free.
 #[inline]
 pub(crate) fn refund_untouched(len: usize) {
-    BOOKS.leave(len);
+    ACCOUNTING.refund(len);
 }
 
-/// Whether the set limit would refuse `len` more bytes; nothing is entered.
+/// Fails if the set limit would refuse `len` more bytes. Counts nothing.
 pub(crate) fn check_limit(len: usize) -> Result<(), OutOfMemory> {
-    BOOKS.check(len)
+    ACCOUNTING.check(len)
 }
 
-/// Whether `len` more bytes would be refused now; nothing is entered. Nothing more is never refused,
-/// also if the limit was set below what is live.
+/// Fails if `len` more bytes would be refused now. Counts nothing. 0 more bytes are never refused, even if the limit is
+/// lower than what is live.
 pub(crate) fn check(len: usize) -> Result<(), OutOfMemory> {
     if len == 0 {
         return Ok(());
@@ -155,8 +163,7 @@ pub(crate) fn check(len: usize) -> Result<(), OutOfMemory> {
     available_for(len, reserve(len)).map(|_| ())
 }
 
-/// How much of a block of `len` bytes, of which `done` are touched, may be touched before the next
-/// lookup.
+/// How much of a block of `len` bytes may be touched before the next lookup. `done` bytes of it are touched already.
 #[inline]
 pub(crate) fn step(len: usize, done: usize) -> Result<usize, OutOfMemory> {
     let remaining = len - done;
@@ -188,18 +195,18 @@ impl Spending {
     }
 }
 
-/// The part of what is left that one thread takes without another look.
+/// The part of the memory left that one thread may use up without another lookup.
 fn share(available: u64) -> usize {
     usize::try_from(available / 8).unwrap_or(usize::MAX)
 }
 
-/// What is left, if `len` bytes and the reserve fit into it; `None` if that is unknown.
+/// How much memory is left, if `len` bytes and the reserve fit into it; `None` if that is unknown.
 fn available_for(len: usize, reserve: usize) -> Result<Option<u64>, OutOfMemory> {
     let Some(available) = os::available_memory() else { return Ok(None) };
     if fits(len, available, reserve).is_ok() {
         return Ok(Some(available));
     }
-    // What was freed may be in the allocator's hands still, and count as used.
+    // The allocator may still keep memory that was freed, which then counts as used.
     os::trim();
     let Some(available) = os::available_memory() else { return Ok(None) };
     fits(len, available, reserve).map(|()| Some(available))
@@ -227,20 +234,20 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "the memory that is left is unknown there")]
-    fn a_refused_request_leaves_the_books_as_they_were() {
+    #[cfg_attr(miri, ignore = "Miri does not know how much memory is left")]
+    fn a_refused_request_leaves_the_allowance_as_it_was() {
         let spent = SPENDING.with(|spending| spending.left.get());
         assert!(matches!(charge(isize::MAX as usize), Err(OutOfMemory::Machine { .. })));
         assert_eq!(SPENDING.with(|spending| spending.left.get()), spent);
     }
 
     #[test]
-    fn nothing_more_is_never_refused() {
+    fn zero_bytes_are_never_refused() {
         assert_eq!(check(0), Ok(()));
     }
 
     #[test]
-    fn refunds_never_raise_the_allowance_over_its_grant() {
+    fn refunds_never_raise_the_allowance_above_its_grant() {
         let spending = Spending::new();
         spending.grant(100);
         spending.left.set(40);
@@ -254,15 +261,15 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "the memory that is left is unknown there")]
+    #[cfg_attr(miri, ignore = "Miri does not know how much memory is left")]
     fn a_large_block_is_touched_in_steps_and_a_small_one_in_one() {
         assert_eq!(step(LARGE - 1, 0), Ok(LARGE - 1));
         let available = os::available_memory().expect("known here");
-        // Other tests come and go meanwhile: what fits does so by far, and what does not, neither.
+        // Other tests use memory meanwhile, so the lengths are far from the limit on both sides.
         let huge = usize::try_from(available).unwrap() / 2;
         let first = step(huge, 0).expect("fits");
         assert!(first < huge && first >= STEP, "{first} of {huge}");
-        assert_eq!(step(huge, huge - 1), Ok(1), "the last step of a large block is looked up, and fits");
+        assert_eq!(step(huge, huge - 1), Ok(1), "the last step of a large block has a lookup too, and fits");
         assert!(step(usize::try_from(available).unwrap() * 2, 0).is_err());
     }
 }

@@ -1,48 +1,48 @@
-//! The books: what all blocks of the process hold together, and the most that they may.
+//! [`Accounting`]: how much all blocks of the process hold together, and how much they may hold.
 
 use crate::error::OutOfMemory;
 use crate::sync::{AtomicUsize, Ordering};
 
 /// Sums over all threads, in bytes.
-pub(crate) struct Books {
+pub(super) struct Accounting {
     live: AtomicUsize,
     peak: AtomicUsize,
     limit: AtomicUsize,
 }
 
-impl Books {
+impl Accounting {
     #[cfg(not(loom))]
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { live: AtomicUsize::new(0), peak: AtomicUsize::new(0), limit: AtomicUsize::new(usize::MAX) }
     }
 
     #[cfg(loom)]
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { live: AtomicUsize::new(0), peak: AtomicUsize::new(0), limit: AtomicUsize::new(usize::MAX) }
     }
 
-    pub(crate) fn live(&self) -> usize {
+    pub(super) fn live(&self) -> usize {
         self.live.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn peak(&self) -> usize {
+    pub(super) fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn limit(&self) -> Option<usize> {
+    pub(super) fn limit(&self) -> Option<usize> {
         Some(self.limit.load(Ordering::Relaxed)).filter(|limit| *limit != usize::MAX)
     }
 
-    pub(crate) fn set_limit(&self, limit: Option<usize>) {
+    pub(super) fn set_limit(&self, limit: Option<usize>) {
         self.limit.store(limit.unwrap_or(usize::MAX), Ordering::Relaxed);
     }
 
-    /// Enters `len` bytes; only the set limit can refuse them.
+    /// Counts `len` more bytes. Only the set limit can refuse them.
     ///
-    /// What is refused is never in the books, not for a moment: other threads would be refused for it,
-    /// and the peak would show it.
+    /// Refused bytes are never counted, not even for a moment: otherwise other threads could be refused because of them,
+    /// and the peak would include them.
     #[inline]
-    pub(crate) fn enter(&self, len: usize) -> Result<(), OutOfMemory> {
+    pub(super) fn charge(&self, len: usize) -> Result<(), OutOfMemory> {
         let mut live = self.live.load(Ordering::Relaxed);
         loop {
             let total = self.within_limit(live, len)?;
@@ -58,18 +58,18 @@ impl Books {
         }
     }
 
-    /// Takes `len` bytes out.
+    /// Counts `len` bytes less.
     #[inline]
-    pub(crate) fn leave(&self, len: usize) {
+    pub(super) fn refund(&self, len: usize) {
         self.live.fetch_sub(len, Ordering::Relaxed);
     }
 
-    /// Whether the set limit would refuse `len` more bytes; nothing is entered.
-    pub(crate) fn check(&self, len: usize) -> Result<(), OutOfMemory> {
+    /// Fails if the set limit would refuse `len` more bytes. Counts nothing.
+    pub(super) fn check(&self, len: usize) -> Result<(), OutOfMemory> {
         self.within_limit(self.live(), len).map(|_| ())
     }
 
-    /// The sum of what is live and `len`, if the set limit allows it.
+    /// `live` and `len` together, if the set limit allows that.
     #[inline]
     fn within_limit(&self, live: usize, len: usize) -> Result<usize, OutOfMemory> {
         let limit = self.limit.load(Ordering::Relaxed);
@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn nothing_more_fits_without_a_limit() {
-        let books = Books::new();
-        assert!(books.within_limit(usize::MAX, 0).is_ok() && books.within_limit(usize::MAX, 1).is_err());
+        let accounting = Accounting::new();
+        assert!(accounting.within_limit(usize::MAX, 0).is_ok() && accounting.within_limit(usize::MAX, 1).is_err());
     }
 }
 
@@ -101,38 +101,38 @@ mod loom_tests {
     #[test]
     fn threads_never_pass_the_limit_together() {
         loom::model(|| {
-            let books = Arc::new(Books::new());
-            books.set_limit(Some(100));
+            let accounting = Arc::new(Accounting::new());
+            accounting.set_limit(Some(100));
             let threads = [60, 60].map(|len| {
-                let books = Arc::clone(&books);
-                thread::spawn(move || books.enter(len).is_ok())
+                let accounting = Arc::clone(&accounting);
+                thread::spawn(move || accounting.charge(len).is_ok())
             });
-            let live = books.live();
-            assert!(live == 0 || live == 60, "{live} bytes are in the books");
-            let entered = threads.into_iter().map(|thread| thread.join().unwrap());
-            assert_eq!(entered.filter(|ok| *ok).count(), 1);
-            assert_eq!((books.live(), books.peak()), (60, 60));
-            books.leave(60);
-            assert_eq!(books.live(), 0);
+            let live = accounting.live();
+            assert!(live == 0 || live == 60, "{live} bytes are counted");
+            let charged = threads.into_iter().map(|thread| thread.join().unwrap());
+            assert_eq!(charged.filter(|ok| *ok).count(), 1);
+            assert_eq!((accounting.live(), accounting.peak()), (60, 60));
+            accounting.refund(60);
+            assert_eq!(accounting.live(), 0);
         });
     }
 
     #[test]
-    fn no_entry_and_no_peak_is_lost() {
+    fn no_charge_and_no_peak_is_lost() {
         loom::model(|| {
-            let books = Arc::new(Books::new());
+            let accounting = Arc::new(Accounting::new());
             let threads = [10, 20].map(|len| {
-                let books = Arc::clone(&books);
+                let accounting = Arc::clone(&accounting);
                 thread::spawn(move || {
-                    books.enter(len).unwrap();
-                    books.leave(len);
-                    books.enter(len).unwrap();
+                    accounting.charge(len).unwrap();
+                    accounting.refund(len);
+                    accounting.charge(len).unwrap();
                 })
             });
             for thread in threads {
                 thread.join().unwrap();
             }
-            assert_eq!((books.live(), books.peak()), (30, 30));
+            assert_eq!((accounting.live(), accounting.peak()), (30, 30));
         });
     }
 }

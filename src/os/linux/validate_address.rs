@@ -1,40 +1,46 @@
-//! Whether there can be a block at an address: what is mapped, and what the allocator's books say.
+//! Whether a block can start at an address: what is mapped there, and what size the allocator keeps before it.
 
 use std::ptr;
 use std::sync::OnceLock;
 
-use super::{read, usable_size};
+use super::files::read;
 use crate::allocator;
-use crate::os::Doubt;
+use crate::length::BlockLen;
+use crate::os::address::InvalidAddress;
+use crate::os::unix::usable_size;
 
-/// What glibc keeps before each block: the size of the block before it, then this one's.
+/// What glibc keeps before each block: the size of the block before, then the size of this one.
 const HEADER: usize = 2 * size_of::<usize>();
 
-/// Why there can be no block of `malloc` at an address. Reads nothing that is not mapped, and is silent if
-/// the kernel does not tell what is.
-pub(crate) fn doubt(address: usize) -> Option<Doubt> {
+/// Fails if no block of `malloc` can start at an address. Reads only what is mapped, and accepts every address if the
+/// kernel does not tell what is mapped.
+pub(crate) fn validate_address(address: usize) -> Result<(), InvalidAddress> {
     if is_writable(address, 1) == Some(false) {
-        return Some(Doubt::NotWritable);
+        return Err(InvalidAddress::NotWritable);
     }
     if !has_headers() {
-        return None;
+        return Ok(());
     }
-    if is_writable(address.checked_sub(HEADER)?, HEADER) == Some(false) {
-        return Some(Doubt::NoHeader);
+    // What is mapped never begins at 0, so there is room for a header before it.
+    let header = address.saturating_sub(HEADER);
+    match is_writable(header, HEADER) {
+        Some(true) => {}
+        Some(false) => return Err(InvalidAddress::NoHeader),
+        None => return Ok(()),
     }
     let len = len_by_header(address);
-    // C's own look at a block reads the header of the one behind it.
-    (is_writable(address, len) == Some(false)).then_some(Doubt::Nonsense { len })
+    // C's `malloc_usable_size` reads the header of the next block as well.
+    if is_writable(address, len) == Some(false) { Err(InvalidAddress::BadHeader { len }) } else { Ok(()) }
 }
 
-/// Whether the allocator keeps headers as glibc does: musl does not, nor does one that was loaded instead.
+/// Whether the allocator keeps headers as glibc does. That of musl does not, nor do most that are loaded in its place.
 fn has_headers() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
-        [24, 1000, 5000].iter().all(|len| {
-            let Some(block) = allocator::malloc(*len) else { return false };
+        [24, 1000, 5000].into_iter().all(|len| {
+            let Some(block) = BlockLen::new(len).ok().and_then(allocator::malloc) else { return false };
             let address = block.as_ptr().expose_provenance();
-            // SAFETY: the block was just made, and is nobody else's; it is freed once.
+            // SAFETY: the block was just made, nobody else knows it, and it is freed once.
             unsafe {
                 let held = usable_size(block);
                 let found = is_writable(address - HEADER, HEADER) == Some(true) && held == Some(len_by_header(address));
@@ -45,25 +51,25 @@ fn has_headers() -> bool {
     })
 }
 
-/// What a block can hold by the header before it, which must be mapped.
+/// How much a block can hold according to the header before it, which must be mapped.
 fn len_by_header(address: usize) -> usize {
-    /// The lowest three bits are flags; the second says that the block is a mapping of its own.
+    /// The lowest three bits are flags. The second one means that the block is a mapping of its own.
     const FLAGS: usize = 7;
     const MAPPED: usize = 2;
 
     let header = ptr::with_exposed_provenance::<usize>(address - size_of::<usize>());
-    // SAFETY: the caller made sure that the word can be read. Volatile, as it is none of Rust's.
+    // SAFETY: the caller made sure that the word is mapped. The read is volatile because C may write there.
     let word = unsafe { header.read_volatile() };
     let shared = if word & MAPPED == 0 { size_of::<usize>() } else { 0 };
     (word & !FLAGS).saturating_sub(HEADER).saturating_add(shared)
 }
 
-/// Whether every byte of a run is mapped, to be read and written; `None` if the kernel does not tell.
+/// Whether all of these bytes are mapped for reading and writing; `None` if the kernel does not tell.
 fn is_writable(start: usize, len: usize) -> Option<bool> {
     covers(&read("/proc/self/maps")?, start, len)
 }
 
-/// The lines are sorted, and mappings that touch may have a line each.
+/// The lines are sorted by address. Adjacent mappings may have one line each.
 fn covers(maps: &str, start: usize, len: usize) -> Option<bool> {
     let Some(end) = start.checked_add(len) else { return Some(false) };
     let mut reached = start;
@@ -114,22 +120,23 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_not_doubted_whatever_their_size() {
+    fn addresses_of_blocks_are_valid_whatever_their_size() {
         for len in [1, 8, 24, 25, 1000, 100_000, 200_000, 40 << 20] {
-            let block = allocator::malloc(len).unwrap();
-            assert!(doubt(block.as_ptr().expose_provenance()).is_none(), "{len}");
-            // SAFETY: the block was just made, and is nobody else's.
+            let block = allocator::malloc(BlockLen::new(len).unwrap()).unwrap();
+            assert_eq!(validate_address(block.as_ptr().expose_provenance()), Ok(()), "{len}");
+            // SAFETY: the block was just made, nobody else knows it, and it is freed once.
             unsafe { allocator::free(block) };
         }
     }
 
     #[test]
     #[cfg(target_env = "gnu")]
-    fn what_is_no_block_is_doubted() {
+    fn addresses_that_are_no_blocks_are_invalid() {
         assert!(has_headers());
         let words = vec![usize::MAX; 100];
-        assert!(matches!(doubt((&raw const words[50]).expose_provenance()), Some(Doubt::Nonsense { .. })));
-        assert!(matches!(doubt(16), Some(Doubt::NotWritable)));
+        let inside = validate_address((&raw const words[50]).expose_provenance());
+        assert!(matches!(inside, Err(InvalidAddress::BadHeader { .. })));
+        assert_eq!(validate_address(16), Err(InvalidAddress::NotWritable));
         let mappings = read("/proc/self/maps").unwrap();
         let mut end = 0;
         let mut lonely = mappings.lines().filter_map(|line| {
@@ -139,6 +146,6 @@ mod tests {
             let before = std::mem::replace(&mut end, usize::from_str_radix(to, 16).ok()?);
             (permissions.starts_with("rw") && before < from).then_some(from)
         });
-        assert!(matches!(doubt(lonely.next().unwrap()), Some(Doubt::NoHeader)));
+        assert_eq!(validate_address(lonely.next().unwrap()), Err(InvalidAddress::NoHeader));
     }
 }

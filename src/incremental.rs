@@ -1,40 +1,52 @@
-//! [`Growing`]: a block that becomes resident step by step.
+//! [`IncrementalBlock`]: a block that becomes resident step by step.
 
 use zeroize::Zeroizing;
 
-use crate::block::{Attributes, Block, Init};
+use crate::block::{Attributes, Block, BlockOptions, Init};
 use crate::error::OutOfMemory;
 use crate::fill::fill;
 use crate::touch::touch;
-use crate::{os, pool};
+use crate::{os, reclaim};
 
-/// A block whose pages are made resident by and by, for whoever has something else to do meanwhile.
+/// A block that becomes resident step by step, so that the program can do something else between the steps.
 ///
-/// The memory is given back when it is dropped half-way. It may be sent to another thread after any step.
+/// If it is dropped before it is finished, its memory is freed. It can be sent to another thread between steps.
 ///
 /// # Examples
 ///
 /// ```
-/// use cmalloc::Growing;
+/// use cmalloc::IncrementalBlock;
 ///
-/// let mut growing = Growing::malloc(100 << 20)?;
-/// while growing.resident() < growing.len() {
-///     growing.step(16 << 20)?;
+/// let mut block = IncrementalBlock::malloc(100 << 20)?;
+/// while block.resident() < block.len() {
+///     block.step(16 << 20)?;
 /// }
-/// let block = growing.finish()?;
+/// let block = block.finish()?;
 /// assert_eq!(block.len(), 100 << 20);
 /// # Ok::<(), cmalloc::OutOfMemory>(())
 /// ```
 #[derive(Debug)]
-pub struct Growing {
+pub struct IncrementalBlock {
     block: Block,
     init: Init,
-    /// What the block is filled with; nothing if it is empty. It may be a secret, and is wiped.
+    /// What is repeated over the block after it is touched; nothing if this is empty. It may be a secret, so it is wiped.
     pattern: Zeroizing<Vec<u8>>,
+    /// How many bytes are resident and have their contents.
     resident: usize,
 }
 
-impl Growing {
+impl BlockOptions {
+    /// Allocates a block of `len` bytes, at least 1, that becomes resident step by step, also if it is lazy.
+    ///
+    /// # Errors
+    ///
+    /// As for [`malloc`](Self::malloc).
+    pub fn incremental(&self, len: usize) -> Result<IncrementalBlock, OutOfMemory> {
+        IncrementalBlock::new(len, self.init(), Zeroizing::default(), self.attributes().lazy(false))
+    }
+}
+
+impl IncrementalBlock {
     /// Allocates `len` bytes with `malloc`. None of them is touched.
     ///
     /// # Errors
@@ -44,17 +56,17 @@ impl Growing {
         Self::new(len, Init::Uninit, Zeroizing::default(), Attributes::PLAIN)
     }
 
-    /// Allocates `len` bytes with `calloc`, all of them zero. None of them is touched, unless C clears them.
+    /// Allocates `len` zeroed bytes with `calloc`. None of them is touched, unless `calloc` itself clears them.
     ///
     /// # Errors
     ///
     /// [`OutOfMemory`] as for [`Block::malloc`].
     pub fn zeroed(len: usize) -> Result<Self, OutOfMemory> {
-        Self::new(len, Init::Zero, Zeroizing::default(), Attributes::PLAIN)
+        Self::new(len, Init::ZERO, Zeroizing::default(), Attributes::PLAIN)
     }
 
-    /// Allocates `len` bytes with `malloc`, over which `pattern` is to be repeated; the last repetition is cut, and an
-    /// empty one changes nothing. None of them is touched.
+    /// Allocates `len` bytes with `malloc`. None of them is touched. The steps repeat `pattern` over them; the last repetition
+    /// is cut off at the end. An empty pattern changes nothing.
     ///
     /// # Errors
     ///
@@ -64,10 +76,9 @@ impl Growing {
         Self::new(len, init, pattern, Attributes::PLAIN)
     }
 
-    /// What a block of `len` bytes is to be touched with, and what is to be repeated over it then.
+    /// Splits a pattern into what a block of `len` bytes is touched with, and what is then repeated over it.
     pub(crate) fn split(pattern: &[u8], len: usize) -> (Init, Zeroizing<Vec<u8>>) {
         match pattern {
-            [0] => (Init::Zero, Zeroizing::default()),
             [byte] => (Init::Byte(*byte), Zeroizing::default()),
             _ => (Init::Uninit, Zeroizing::new(pattern[..pattern.len().min(len)].to_vec())),
         }
@@ -81,24 +92,24 @@ impl Growing {
         attributes: Attributes,
     ) -> Result<Self, OutOfMemory> {
         debug_assert!(!attributes.is_lazy());
-        let block = pool::or_give_up(|| Block::obtain(len, init, attributes))?;
+        let block = reclaim::retry(|| Block::obtain(len, init, attributes))?;
         Ok(Self { block, init, pattern, resident: 0 })
     }
 
-    /// Makes about `len` more bytes resident, and gives them their contents.
+    /// Makes about `len` more bytes resident and gives them their contents.
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`] if the machine or its container has not that much left. The step may be tried again.
+    /// [`OutOfMemory`] if the machine or its container does not have that much left. The step can be tried again.
     pub fn step(&mut self, len: usize) -> Result<(), OutOfMemory> {
         let to = self.end_of_step(len);
-        // SAFETY: `to` is at most the block's length; nobody else knows of the block yet.
-        pool::or_give_up(|| unsafe {
-            touch(self.block.start(), self.resident, to, self.init.contents(self.block.attributes()))
+        // SAFETY: `to` is at most the block's length, and nobody else knows the block yet.
+        reclaim::retry(|| unsafe {
+            touch(self.block.start(), self.resident, to, self.block.attributes().contents(self.init))
         })?;
         if !self.pattern.is_empty() {
             let (pattern, from) = (&self.pattern, self.resident);
-            // SAFETY: likewise; the phase is less than the pattern's length.
+            // SAFETY: as above. The phase is less than the pattern's length.
             unsafe {
                 let start = self.block.as_ptr().add(from);
                 fill(start, to - from, pattern.as_ptr(), pattern.len(), from % pattern.len());
@@ -108,7 +119,7 @@ impl Growing {
         Ok(())
     }
 
-    /// Steps end where a huge page does, so that each of those is populated at once.
+    /// A step ends at the end of a huge page if it can, so that each huge page is made resident at once.
     fn end_of_step(&self, len: usize) -> usize {
         let to = self.resident.saturating_add(len.max(1)).min(self.block.len());
         let (start, page) = (self.block.as_ptr().addr(), os::huge_page_size().unwrap_or_else(os::page_size));
@@ -129,17 +140,17 @@ impl Growing {
         self.block.len()
     }
 
-    /// Makes the rest resident, and returns the block.
+    /// Makes the rest resident and returns the block.
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`] as for [`step`](Self::step); the memory is then given back.
+    /// [`OutOfMemory`] as for [`step`](Self::step). The memory is then freed.
     pub fn finish(mut self) -> Result<Block, OutOfMemory> {
         if self.resident < self.block.len() {
             self.step(usize::MAX)?;
         }
-        // What was filled is not painted over in the debug mode.
-        self.block.complete(if self.pattern.is_empty() { self.init } else { Init::Zero });
+        // If a pattern was filled in, the debug mode must not paint over it.
+        self.block.complete(if self.pattern.is_empty() { self.init } else { Init::ZERO });
         Ok(self.block)
     }
 }
@@ -147,19 +158,20 @@ impl Growing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     #[test]
-    fn a_block_grows_by_steps_of_any_length() {
+    fn steps_can_have_any_length() {
         let len = if cfg!(miri) { 10_000 } else { 5 << 20 };
         for step in [1 << 20, (3 << 20) + 17, usize::MAX, 4095] {
             for pattern in [b"A".as_slice(), b"ABCDEFG"] {
-                let mut growing = Growing::filled(len, pattern).unwrap();
+                let mut block = IncrementalBlock::filled(len, pattern).unwrap();
                 let mut before = 0;
-                while growing.resident() < growing.len() {
-                    growing.step(step).unwrap();
-                    assert!(growing.resident() > before && growing.resident() <= len);
-                    before = growing.resident();
+                while block.resident() < block.len() {
+                    block.step(step).unwrap();
+                    assert!(block.resident() > before && block.resident() <= len);
+                    before = block.resident();
                 }
-                let block = growing.finish().unwrap();
+                let block = block.finish().unwrap();
                 let expected: Vec<u8> = pattern.iter().copied().cycle().take(len).collect();
                 // SAFETY: every byte was filled.
                 assert!(unsafe { block.as_slice() } == expected);
@@ -170,29 +182,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finished_is_taken_out_of_the_books() {
-        // Other tests have blocks at the same time, but none that are so long.
+    fn a_block_that_is_not_finished_does_not_stay_counted() {
+        // Other tests have blocks at the same time, but none this long.
         let len = 1 << 31;
-        let live = || crate::budget().live;
-        let growing = Growing::malloc(len).expect("nothing is touched");
+        let live = || crate::budget::budget().live;
+        let block = IncrementalBlock::malloc(len).expect("nothing is touched");
         assert!(live() >= len);
-        drop(growing);
+        drop(block);
         assert!(live() < len);
-        assert_eq!(Growing::zeroed(100_000).unwrap().finish().unwrap().len(), 100_000);
-        assert!(Growing::malloc(0).is_err());
+        assert_eq!(IncrementalBlock::zeroed(100_000).unwrap().finish().unwrap().len(), 100_000);
+        assert!(IncrementalBlock::malloc(0).is_err());
     }
 
     #[test]
     #[cfg(all(target_os = "linux", not(miri)))]
     fn nothing_is_resident_before_its_step() {
         let len = 100 << 20;
-        let mut growing = Growing::malloc(len).unwrap();
-        let resident = |growing: &Growing| growing.block.resident_bytes().unwrap();
-        assert!(resident(&growing) < 1 << 20);
-        growing.step(20 << 20).unwrap();
-        let (said, is) = (growing.resident(), resident(&growing));
+        let mut block = IncrementalBlock::malloc(len).unwrap();
+        let resident = |block: &IncrementalBlock| block.block.resident_bytes().unwrap();
+        assert!(resident(&block) < 1 << 20);
+        block.step(20 << 20).unwrap();
+        let (said, is) = (block.resident(), resident(&block));
         assert!(said <= 20 << 20 && said > 17 << 20, "{said}");
-        assert!(is >= said && is < said + (3 << 20), "{is} of {said} that are said to be resident");
-        assert_eq!(growing.finish().unwrap().resident_bytes().unwrap(), len);
+        assert!(is >= said && is < said + (3 << 20), "{is} bytes are resident, and {said} are said to be");
+        assert_eq!(block.finish().unwrap().resident_bytes().unwrap(), len);
     }
 }
