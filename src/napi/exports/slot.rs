@@ -16,10 +16,14 @@ use crate::napi::environment::Environment;
 use crate::napi::node_api::arguments::{
     Bytes, address_as_number, address_of, byte_of, index_of, init_of, length_of, options_of,
 };
+use crate::napi::node_api::event_loop::User;
 use crate::napi::node_api::failure::{Failure, Outcome, check};
 use crate::napi::state::slots::SlotRef;
 use crate::napi::{lifecycle, ownership, resize, viewed};
 use crate::residency::resident_bytes;
+
+/// The owner of slots that no raw call names.
+const NOBODY: u32 = 0;
 
 /// A native handle for at most one block of C memory. Safe by itself: the block is freed once, by
 /// `free()`, or when the slot is garbage-collected; a slot can be used again after `free()`.
@@ -36,14 +40,14 @@ pub struct Slot {
 
 #[napi]
 impl Slot {
-    /// A slot without a block.
+    /// A slot without a block. The raw calls whose `owner` is given can name it.
     #[napi(constructor)]
-    pub fn new(env: Env, this: This) -> napi::Result<Self> {
+    pub fn new(env: Env, this: This, owner: Option<u32>) -> napi::Result<Self> {
         let env = env.raw();
         let open = || {
             must_be_constructed(env, this.raw())?;
             let environment = Environment::of(env)?;
-            let index = lifecycle::open(&environment, this.raw())?;
+            let index = lifecycle::open(&environment, owner.unwrap_or(NOBODY), this.raw())?;
             Ok(Self { environment, index, is_closed: Cell::new(false) })
         };
         open().map_err(|failure: Failure| failure.thrown(env))
@@ -122,10 +126,13 @@ impl Slot {
     /// block is let go: the `ArrayBuffer` stays as it is, and the block ends as soon as nobody has that any more; likewise
     /// if its bytes were transferred.
     ///
+    /// Returns 0 if the block has ended; 1 if it was let go because a network handle is open, 2 because a request is in
+    /// flight.
+    ///
     /// Throws `ERR_CMALLOC_FREED` if there is none.
     #[napi]
-    pub fn free(&self, env: Env) -> napi::Result<()> {
-        self.run(env, lifecycle::free)
+    pub fn free(&self, env: Env) -> napi::Result<u32> {
+        self.run(env, lifecycle::free).map(User::number)
     }
 
     /// Frees the block as `free` does, whatever is in flight: for who knows that nobody is using its bytes.
@@ -145,13 +152,13 @@ impl Slot {
     }
 
     /// Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`; or copies the block,
-    /// and lets the old one go as `free` does, if somebody may be using its bytes.
+    /// and lets the old one go as `free` does, if somebody may be using its bytes. Returns what `free` does.
     ///
     /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_CMALLOC_LOCK_LIMIT` for a
     /// secure block.
     #[napi]
-    pub fn resize(&self, env: Env, byte_length: f64) -> napi::Result<()> {
-        self.run(env, |environment, slot| resize::resize(environment, slot, length_of(byte_length)?))
+    pub fn resize(&self, env: Env, byte_length: f64) -> napi::Result<u32> {
+        self.run(env, |environment, slot| resize::resize(environment, slot, length_of(byte_length)?)).map(User::number)
     }
 
     /// Resizes the block for its next owner, as `consume` does: returns whether it could not be

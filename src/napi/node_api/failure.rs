@@ -43,13 +43,6 @@ impl Failure {
         Self::error(c"ERR_CMALLOC_FREED", "Cannot allocate: this pool was disposed. Make a new one")
     }
 
-    pub(crate) fn raw_calls_taken() -> Self {
-        Self::error(
-            c"ERR_INVALID_STATE",
-            "The raw calls of this thread were handed out already. They are cmalloc's own",
-        )
-    }
-
     /// A bug of ours that must not become the runtime's.
     pub(crate) fn panicked() -> Self {
         Self::error(c"ERR_CMALLOC_INTERNAL", "cmalloc failed in a way that it should not. Please report this")
