@@ -34,7 +34,7 @@ test('cmalloc takes the raw calls, so that nobody else can', async (t) => {
 })
 
 test('what is inside of the package cannot be required by name', async (t) => {
-  const source = `try { require('cmalloc/dist/slots.js') } catch (error) { console.log(error.code) }`
+  const source = `try { require('cmalloc/dist/core/index.js') } catch (error) { console.log(error.code) }`
   const { stdout } = await runSource(source)
   // The second is Bun's.
   t.regex(stdout.trim(), /^(ERR_PACKAGE_PATH_NOT_EXPORTED|MODULE_NOT_FOUND)$/)

@@ -1,6 +1,6 @@
-import type { AllocatedBuffer, Allocator } from '../allocator.js'
-import { addressIfLive, isNativeBuffer } from '../native-buffer.js'
-import { assign, typedArray } from '../primordials.js'
+import type { AllocatedBuffer, Allocator } from '../core/allocator.js'
+import { addressIfLive, isNativeBuffer } from '../core/native-buffer.js'
+import { assign, typedArray } from '../runtime/primordials.js'
 
 /** What a death stub is told of the manager that ends. */
 export interface Death {

@@ -1,11 +1,11 @@
 /** Everything that managers of this thread have: where it is, and what is to be done as it ends. */
 
 import { threadId } from 'node:worker_threads'
+import type { AllocatedBuffer } from '../core/allocator.js'
+import { alreadyManaged } from '../runtime/errors.js'
+import { AddressRanges, usableSize } from '../runtime/native.js'
+import { min, unwatch, watch } from '../runtime/primordials.js'
 import { carryOut, hasEnded, type LastWill } from './death.js'
-import { alreadyManaged } from '../errors.js'
-import { AddressRanges, usableSize } from '../native.js'
-import { min, unwatch, watch } from '../primordials.js'
-import type { AllocatedBuffer } from '../allocator.js'
 
 /**
  * What is known of a manager's memory. Without a will nothing here holds the buffer, nor is anything told of its

@@ -1,6 +1,6 @@
-import { free } from './native-buffer.js'
-import { weakSetAdd, weakSetHas } from './primordials.js'
+import { weakSetAdd, weakSetHas } from '../runtime/primordials.js'
 import type { Allocator } from './allocator.js'
+import { free } from './malloc.js'
 
 /** Allocators whose buffers are freed as they are collected. */
 const selfEnding = new WeakSet<object>()

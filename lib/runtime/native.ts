@@ -1,8 +1,8 @@
-/** The native binding, and its raw calls: the one place where they are taken. */
+/** The native binding, typed. It hands out its raw calls once: here. */
 
 import { isMainThread } from 'node:worker_threads'
+import type * as native from '../../index.js'
 import { loadBinding } from './binding.js'
-import type * as native from '../index.js'
 
 const binding = loadBinding()
 
@@ -24,12 +24,12 @@ export const {
   usableSize,
   weakenBuffers,
 } = binding
-export type { AddressRange, ProcessStats, ThreadStats } from '../index.js'
+export type { AddressRange, ProcessStats, ThreadStats } from '../../index.js'
 export type BlockPool = native.BlockPool
 export type GrowingBlock = native.GrowingBlock
 export type Slot = native.Slot
 
-/** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */
-export const hotPair: native.HotPair = binding.takeHotPair()
+/** Allocate into a slot and free its block, by the slot's key: faster than its methods. */
+export const rawCalls = binding.takeHotPair()
 
 if (isMainThread) binding.endsWithProcess()

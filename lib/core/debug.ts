@@ -1,8 +1,9 @@
 /** The debug mode's part in JavaScript: which calls made a block and ended it, and what is said at exit. */
 
+import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
+import { debugMode, noteAllocation, reportAtExit, type Slot } from '../runtime/native.js'
 import { noteBlockLetGo, reportLetGo } from './let-go.js'
-import { debugMode, noteAllocation, reportAtExit, type Slot } from './native.js'
 
 /** Whether the debug mode is on: decided by `CMALLOC_DEBUG` and `DEBUG` as cmalloc is loaded for the first time. */
 export const DEBUG: boolean = debugMode()
@@ -79,6 +80,9 @@ export function withOrigin(error: Error, message: string, stack: string): Error 
   }
 }
 
+/** Where all of cmalloc's own code is: `dist/`. */
+const OWN = dirname(__dirname)
+
 const NO_STACK = '    (there is no stack)'
 
 /** The frames outside of cmalloc, a line each. */
@@ -91,7 +95,7 @@ export function callStack(): string {
     // Which may throw.
   }
   const lines = typeof stack === 'string' ? stack.split('\n').slice(1) : []
-  const outside = lines.filter((line) => !line.includes(__dirname))
+  const outside = lines.filter((line) => !line.includes(OWN))
   return outside.length > 0 ? outside.join('\n') : NO_STACK
 }
 

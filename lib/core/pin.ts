@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { mapDelete, mapGet, mapSet, queueMicrotask } from './primordials.js'
+import { mapDelete, mapGet, mapSet, queueMicrotask } from '../runtime/primordials.js'
 import type { Wait } from './until.js'
 
 /** What a pin needs of what it pins. */

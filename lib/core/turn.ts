@@ -1,7 +1,7 @@
 /** Tells the binding when the event loop turns after views were made. */
 
-import { weakenBuffers } from './native.js'
-import { afterThis, setImmediate, unrefImmediate } from './primordials.js'
+import { weakenBuffers } from '../runtime/native.js'
+import { afterThis, setImmediate, unrefImmediate } from '../runtime/primordials.js'
 
 /** After so many views it is asked for again: JavaScript may have been stopped between the two lines that do so. */
 const AGAIN = 4096

@@ -1,10 +1,8 @@
-import { hotPair, Slot, type BlockPool, type GrowingBlock } from './native.js'
+import { rawCalls, Slot, type BlockPool, type GrowingBlock } from '../runtime/native.js'
 import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
 
-// In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
-const { allocate, endOfKeys, free, freeNow, keyStep, registers } = hotPair
-const AS_IS = UNINIT
+const { allocate, endOfKeys, free, freeNow, keyStep, registers } = rawCalls
 
 /**
  * A slot, and what is known of it. A native object that the garbage collector watches costs as much as a
@@ -43,11 +41,17 @@ function acquire(): Cell {
 }
 
 /** Takes a cell back whose block is gone. */
-export function recycle(cell: Cell): void {
+function recycle(cell: Cell): void {
   if (cell.key < 0 || pooled >= POOL_LIMIT) return
   cell.next = pool
   pool = cell
   pooled += 1
+}
+
+/** Takes a cell back whose block a call of its slot has taken away. */
+export function recycleEmpty(cell: Cell): void {
+  cell.key = cell.slot.key
+  recycle(cell)
 }
 
 /** Allocates and fills a block. Every argument must have been checked. */
@@ -56,7 +60,7 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
   try {
     registers[0] = cell.key
     registers[1] = byteLength
-    registers[2] = typeof init === 'number' ? init : AS_IS
+    registers[2] = typeof init === 'number' ? init : UNINIT
     allocate()
     cell.address = registers[1]
   } catch (error) {

@@ -1,6 +1,6 @@
-import { invalidType, invalidValue, outOfRange } from './errors.js'
-import { encodeUtf8, isInteger, isView, typedArray, typedArrayName } from './primordials.js'
-import type { Slot } from './native.js'
+import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
+import type { Slot } from '../runtime/native.js'
+import { encodeUtf8, isInteger, isView, typedArray, typedArrayName } from '../runtime/primordials.js'
 
 /**
  * What a block is filled with.

@@ -1,6 +1,6 @@
 /** Which places in the program have freed blocks while a request was in flight that may be using the bytes. */
 
-import { report } from './report.js'
+import { report } from '../runtime/report.js'
 
 /** How many places are told apart. */
 const KNOWN = 1000

@@ -1,7 +1,7 @@
+import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
+import { isInteger } from '../runtime/primordials.js'
+import { mustBeOptions } from '../runtime/validate.js'
 import { UNINIT, type CheckedInit } from './init.js'
-import { invalidType, invalidValue, outOfRange } from './errors.js'
-import { isInteger } from './primordials.js'
-import { mustBeOptions } from './validate.js'
 
 /** What is special about a block; for as long as it lives, `resize` included. */
 export interface MallocOptions {
