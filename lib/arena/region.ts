@@ -125,7 +125,7 @@ export class Region {
    * be reset, rewound or disposed, nor a region of it be freed. That throws `ERR_CMALLOC_PINNED`; an arena that goes out
    * of the scope of its `using` is disposed with the last pin.
    *
-   * @param until - a promise or a stream with whose end the pin lets go, as for `pin` of a `NativeBuffer`
+   * @param until - a promise or a stream with whose end the region is unpinned, as for `pin` of a `NativeBuffer`
    * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`
    */
   pin(until?: PinUntil): Pin {

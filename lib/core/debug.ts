@@ -1,4 +1,4 @@
-/** The debug mode's part in JavaScript: which calls made a block and ended it, and what is said at exit. */
+/** The debug mode in JavaScript: the stacks of the calls that made a block and ended it, and the report at exit. */
 
 import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
@@ -44,7 +44,7 @@ export function noteEnd(handle: object, operation: string): void {
   if (history !== undefined) history.ended = { operation, stack: callStack() }
 }
 
-/** Gives the error for a handle that is gone what is known of it: the call that ended it as its `cause`. */
+/** Gives the error for a handle that is gone its history as `cause`: the call that ended it, and the allocation. */
 export function withHistory(error: Error, handle: object): Error {
   const { allocated, ended } = histories.get(handle) ?? {}
   if (allocated === undefined || ended === undefined) return error

@@ -26,7 +26,7 @@ export interface MallocOptions {
   secure?: boolean | undefined
 }
 
-/** Options that were checked, and with what else they go. */
+/** Options after their check. */
 export interface CheckedOptions {
   /** 1 if it was not asked for. */
   readonly align: number

@@ -1,4 +1,4 @@
-/** What says when a pin may go: a promise, or a stream. */
+/** Waits for what a pin is held until: a promise, or a stream. */
 
 import { invalidType } from '../runtime/errors.js'
 import {

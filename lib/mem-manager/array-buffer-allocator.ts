@@ -1,7 +1,7 @@
 import type { AllocatedBuffer, Allocator } from '../core/allocator.js'
 import { fillBytes } from '../core/fill-bytes.js'
 import { checkOptionalInit, type Init } from '../core/init.js'
-import { noteSelfEnding } from '../core/self-ending.js'
+import { markSelfFreeing } from '../core/self-freeing.js'
 import { stats } from '../core/stats.js'
 import { escaped, freedBefore, illegalConstructor, invalidType, outOfMemory } from '../runtime/errors.js'
 import { addressOfArrayBuffer } from '../runtime/native.js'
@@ -89,7 +89,7 @@ export class PlainBuffer implements AllocatedBuffer {
  */
 export const arrayBufferAllocator: Allocator<PlainBuffer> = freeze({ malloc, free, getBufferAddress })
 
-noteSelfEnding(arrayBufferAllocator)
+markSelfFreeing(arrayBufferAllocator)
 
 function malloc(count: number, size: number = 1, init?: Init): PlainBuffer {
   const byteLength = blockLength(count, size)

@@ -5,7 +5,7 @@ import type { AllocatedBuffer, Allocator } from '../core/allocator.js'
 import type { AddressRef } from '../core/consume.js'
 import type { Init } from '../core/init.js'
 import { copyOut, isNativeBuffer } from '../core/native-buffer.js'
-import { endByThemselves } from '../core/self-ending.js'
+import { isSelfFreeing } from '../core/self-freeing.js'
 import type { ViewConstructor } from '../core/view.js'
 import { freedBefore, invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
@@ -26,7 +26,7 @@ import {
 import { blockLength, index, mustBeOptions } from '../runtime/validate.js'
 import { findAllocator } from './allocators.js'
 import { callStub, hasEnded, warnOfStub, type DeathStub } from './death.js'
-import { forget, nextIdentifier, note, refuseManaged, type Managed } from './managed.js'
+import { nextIdentifier, refuseManaged, register, unregister, type Managed } from './managed.js'
 import { elementSizeOf, makeView, shapeOf, viewName, type ManagedView, type ViewOptions } from './view.js'
 
 /** What a manager that consumes a block can be told. */
@@ -107,13 +107,13 @@ export class MemManager implements Disposable {
       elementCount: floor(byteLength / size),
       identifier,
     }
-    const needsNobody = deathStub === undefined && endByThemselves(allocator)
-    const will = needsNobody ? undefined : { allocator, buffer, death, stub: deathStub }
-    this.#managed = { identifier, address, byteLength, will, state: 'live', place: -1 }
+    const needsNoCleanup = deathStub === undefined && isSelfFreeing(allocator)
+    const cleanup = needsNoCleanup ? undefined : { allocator, buffer, death, stub: deathStub }
+    this.#managed = { identifier, address, byteLength, cleanup, state: 'live', place: -1 }
     this.#allocator = allocator
     this.#elementSize = size
     this.#buffer = buffer
-    note(this, this.#managed, buffer)
+    register(this, this.#managed, buffer)
     if (delayedGc) mapSet(delayed, identifier, this)
   }
 
@@ -288,7 +288,7 @@ export class MemManager implements Disposable {
     const managed = this.#managed
     if (managed.state !== 'live') return
     managed.state = 'dying'
-    const thrown = managed.will && callStub(managed.will)
+    const thrown = managed.cleanup && callStub(managed.cleanup)
     managed.state = 'ending'
     try {
       this.#allocator.free(this.#buffer)
@@ -335,13 +335,13 @@ export class MemManager implements Disposable {
   /** The allocator's view of the bytes: all that are managed, and perhaps more. */
   #bytes(operation: string): Uint8Array {
     const { bytes } = this.#use(operation)
-    // Freed behind the manager's back, or moved to another ArrayBuffer.
+    // Freed without the manager, or moved to another ArrayBuffer.
     if (typedArray.byteLengthOf(bytes) < this.#managed.byteLength) throw freedBefore(operation, 'MemManager')
     return bytes
   }
 
   #end(): void {
-    forget(this.#managed)
+    unregister(this.#managed)
     mapDelete(delayed, this.#managed.identifier)
     this.#views = undefined
   }

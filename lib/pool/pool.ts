@@ -4,7 +4,7 @@ import type { Allocator } from '../core/allocator.js'
 import { checkOptionalInit, type Init } from '../core/init.js'
 import { free, getBufferAddress } from '../core/malloc.js'
 import { createHandle, type NativeBuffer } from '../core/native-buffer.js'
-import { noteSelfEnding } from '../core/self-ending.js'
+import { markSelfFreeing } from '../core/self-freeing.js'
 import { allocateCellFrom } from '../core/slots.js'
 import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
 import { BlockPool } from '../runtime/native.js'
@@ -77,7 +77,7 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
   constructor(options: PoolOptions) {
     const { retainBytes, classes, scrub, idleMilliseconds } = checkOptions(options)
     this.#pool = new BlockPool(retainBytes, classes, scrub)
-    noteSelfEnding(this)
+    markSelfFreeing(this)
     if (idleMilliseconds !== undefined) this.#watch = watchIdle(this.#pool, idleMilliseconds)
   }
 
