@@ -1,64 +1,39 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { freed, illegalConstructor, invalidType, outOfRange, pinned } from '../runtime/errors.js'
+import { INSPECT } from '../runtime/inspect.js'
+import { Bytes, max, min, typedArray } from '../runtime/primordials.js'
+import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
+import { bytesOf } from './bytes-of.js'
 import { DEBUG, noteEnd, noteFirstView, noteLetGo, noteOrigin, withHistory } from './debug.js'
-import { freed, illegalConstructor, invalidType, outOfRange, pinned } from './errors.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
-import { INSPECT } from './inspect.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
-import {
-  arrayBufferByteLength,
-  Bytes,
-  dataView,
-  isView,
-  max,
-  min,
-  sharedArrayBufferByteLength,
-  typedArray,
-  typedArrayName,
-} from './primordials.js'
-import { allocateCell, freeCell, freeCellNow, initialise, letsGo, recycle, refresh, type Cell } from './slots.js'
+import { allocateCell, freeCell, freeCellNow, initialise, letsGo, recycleEmpty, refresh, type Cell } from './slots.js'
 import { noteView } from './turn.js'
 import { checkUntil, type PinUntil } from './until.js'
 import { usePinned } from './use.js'
-import { index, positiveInteger, relativeIndex } from './validate.js'
-import { viewOf, type ViewConstructor } from './view.js'
-
-// In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
-const [giveBack, giveBackNow, isHeld] = [freeCell, freeCellNow, isPinned]
+import { viewOf, type Part, type ViewConstructor } from './view.js'
 
 /** Only this file has it, so that nobody else makes handles. */
 const KEY = Symbol('cmalloc')
 
-/** Makes a handle that owns a cell's block. */
-export let createHandle: (cell: Cell, byteLength: number) => NativeBuffer
-
-/** Whether a value is a handle of this module, freed or not; runs no code of the value's. */
-export let isNativeBuffer: (value: unknown) => value is NativeBuffer
-
-/** Moves the block of a handle, resized, to a new one. Returns whether it could not be resized. */
-export let moveHandle: (source: NativeBuffer, byteLength: number) => [moved: NativeBuffer, resizeFailed: boolean]
-
-/** The address of a handle's block, whatever a program made of the handle's own property. */
-let addressOf: (buffer: NativeBuffer) => bigint
-
-/** Frees a handle's block, likewise. */
-let freeHandle: (buffer: NativeBuffer) => void
-
-/** Frees a handle's block at once, likewise. */
-let freeHandleNow: (buffer: NativeBuffer) => void
-
-/** The address of a handle's block, likewise; `undefined` if the block is gone. */
-export let addressIfLive: (buffer: NativeBuffer) => bigint | undefined
-
-/** A copy of a part of a handle's block. It makes no `ArrayBuffer` over the block, which may then be swept. */
-export let copyOut: (buffer: NativeBuffer, start: number, byteLength: number) => Uint8Array<ArrayBuffer>
-
-/** Leaves the block of a handle to whoever has the ticket. Returns its length. */
-export let handOverCell: (source: NativeBuffer, ticket: string) => number
-
-interface Views {
-  readonly buffer: ArrayBuffer
-  readonly bytes: Uint8Array<ArrayBuffer>
+/** What other files do with handles, whatever a program made of the properties of these. The class defines it. */
+const inside = {} as {
+  /** Makes a handle that owns a cell's block. */
+  createHandle: (cell: Cell, byteLength: number) => NativeBuffer
+  /** Whether a value is a handle, freed or not; runs no code of the value's. */
+  isNativeBuffer: (value: unknown) => value is NativeBuffer
+  addressOf: (buffer: NativeBuffer) => bigint
+  /** `undefined` if the block is gone. */
+  addressIfLive: (buffer: NativeBuffer) => bigint | undefined
+  /** A copy of a part of the block. It makes no `ArrayBuffer` over the block, which may then be swept. */
+  copyOut: (buffer: NativeBuffer, start: number, byteLength: number) => Uint8Array<ArrayBuffer>
+  freeHandle: (buffer: NativeBuffer) => void
+  freeHandleNow: (buffer: NativeBuffer) => void
+  /** Moves the block, resized, to a new handle. Returns whether it could not be resized. */
+  moveHandle: (source: NativeBuffer, byteLength: number) => [moved: NativeBuffer, resizeFailed: boolean]
+  /** Leaves the block to whoever has the ticket. Returns its length. */
+  handOverCell: (source: NativeBuffer, ticket: string) => number
 }
 
 /**
@@ -72,8 +47,8 @@ interface Views {
 export class NativeBuffer implements Disposable {
   #cell: Cell | undefined
   #byteLength: number
-  /** The block's `ArrayBuffer` and the view over the whole of it, once somebody asked. */
-  #views: Views | undefined
+  /** The view over the whole of the block's `ArrayBuffer`, once somebody asked. */
+  #bytes: Uint8Array<ArrayBuffer> | undefined
 
   /** @internal */
   private constructor(key: symbol, cell: Cell, byteLength: number) {
@@ -83,16 +58,17 @@ export class NativeBuffer implements Disposable {
   }
 
   static {
-    createHandle = DEBUG
+    inside.createHandle = DEBUG
       ? (cell, byteLength) => noteOrigin(new NativeBuffer(KEY, cell, byteLength), cell.slot)
       : (cell, byteLength) => new NativeBuffer(KEY, cell, byteLength)
-    isNativeBuffer = (value): value is NativeBuffer => typeof value === 'object' && value !== null && #cell in value
-    addressOf = (buffer) => {
+    inside.isNativeBuffer = (value): value is NativeBuffer =>
+      typeof value === 'object' && value !== null && #cell in value
+    inside.addressOf = (buffer) => {
       const cell = buffer.#use('get the address')
       return cell.address >= 0 ? BigInt(cell.address) : cell.slot.address
     }
-    addressIfLive = (buffer) => (buffer.#cell === undefined ? undefined : addressOf(buffer))
-    copyOut = (buffer, start, byteLength) => {
+    inside.addressIfLive = (buffer) => (buffer.#cell === undefined ? undefined : addressOf(buffer))
+    inside.copyOut = (buffer, start, byteLength) => {
       const { slot } = buffer.#use('copy')
       const copy = new Bytes(byteLength)
       slot.read(copy, start)
@@ -102,16 +78,16 @@ export class NativeBuffer implements Disposable {
     const freeFast = (buffer: NativeBuffer): void => {
       const cell = buffer.#useAlone('free')
       const byteLength = buffer.#byteLength
-      const views = buffer.#views
+      const bytes = buffer.#bytes
       buffer.#empty()
       try {
-        giveBack(cell)
+        freeCell(cell)
       } catch (error) {
-        buffer.#restore(cell, byteLength, views)
+        buffer.#restore(cell, byteLength, bytes)
         throw error
       }
     }
-    const freeFastNow = (buffer: NativeBuffer): void => buffer.#end('free', giveBackNow)
+    const freeFastNow = (buffer: NativeBuffer): void => void buffer.#end('free', freeCellNow)
     const checked =
       (end: (buffer: NativeBuffer) => void, operation: string) =>
       (buffer: NativeBuffer): void => {
@@ -124,20 +100,17 @@ export class NativeBuffer implements Disposable {
           if (slot.freed) noteEnd(buffer, operation)
         }
       }
-    freeHandle = DEBUG ? checked(freeFast, 'free()') : freeFast
-    freeHandleNow = DEBUG ? checked(freeFastNow, 'freeNow()') : freeFastNow
-    moveHandle = (source, byteLength) => {
-      const [cell, resizeFailed] = source.#end('consume', (own) => [own, own.slot.transfer(byteLength)])
+    inside.freeHandle = DEBUG ? checked(freeFast, 'free()') : freeFast
+    inside.freeHandleNow = DEBUG ? checked(freeFastNow, 'freeNow()') : freeFastNow
+    inside.moveHandle = (source, byteLength) => {
+      const [cell, resizeFailed] = source.#end('consume', ({ slot }) => slot.transfer(byteLength))
       refresh(cell)
       if (DEBUG) noteEnd(source, 'consume()')
       return [createHandle(cell, cell.slot.byteLength), resizeFailed]
     }
-    handOverCell = (source, ticket) => {
+    inside.handOverCell = (source, ticket) => {
       const byteLength = source.#byteLength
-      const cell = source.#end('hand over', (own) => {
-        own.slot.handOver(ticket)
-        return own
-      })
+      const [cell] = source.#end('hand over', ({ slot }) => slot.handOver(ticket))
       if (DEBUG) noteEnd(source, 'handOver()')
       recycleEmpty(cell)
       return byteLength
@@ -188,13 +161,7 @@ export class NativeBuffer implements Disposable {
    * `resize`, `release`, `consume` and `handOver` throw `ERR_CMALLOC_PINNED`, and the handle is not garbage-collected.
    * Pins nest.
    *
-   * With a promise the pin lets go as that is fulfilled or rejected; with a stream as it is over: finished, at its end,
-   * closed, or after an error. `unpin()` may come earlier. One that never comes to an end pins the block for ever.
-   *
-   * To pin is not to handle: an `'error'` of a stream that nobody handles still ends the program. But it does count as
-   * a handler of a promise, as nothing can look at one without: `await` that too, or nobody is told why it was rejected.
-   *
-   * @param until - a promise, a stream of Node, or a stream of the web; if omitted, the pin is held until its `unpin()`
+   * @param until - what the pin is held until, unless its `unpin()` comes first; if omitted, it is held until `unpin()`
    * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`
    *
    * @example
@@ -231,7 +198,7 @@ export class NativeBuffer implements Disposable {
     if (typeof work !== 'function')
       throw invalidType('work', 'a function, as in use((bytes) => file.write(bytes))', work)
     this.#use('use')
-    return usePinned(this, this.#view().bytes, work)
+    return usePinned(this, this.#view(), work)
   }
 
   /**
@@ -243,7 +210,7 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_NO_EXTERNAL_BUFFERS` where the runtime makes none over this block
    */
   get buffer(): ArrayBuffer {
-    return this.#view().buffer
+    return typedArray.bufferOf(this.#view()) as ArrayBuffer
   }
 
   /**
@@ -252,7 +219,7 @@ export class NativeBuffer implements Disposable {
    * @throws as {@link buffer} does
    */
   get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#view().bytes
+    return this.#view()
   }
 
   /**
@@ -264,12 +231,12 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_OUT_OF_RANGE` for a view that is misaligned or does not fit; and as {@link buffer} does
    */
   view<T extends ArrayBufferView>(type: ViewConstructor<T>, byteOffset: number = 0, length?: number): T {
-    return viewOf(
-      type,
-      () => ({ buffer: this.#view().buffer, start: 0, byteLength: this.#byteLength }),
-      byteOffset,
-      length,
-    )
+    const look = (): Part => ({
+      buffer: typedArray.bufferOf(this.#view()) as ArrayBuffer,
+      start: 0,
+      byteLength: this.#byteLength,
+    })
+    return viewOf(type, look, byteOffset, length)
   }
 
   /**
@@ -327,12 +294,7 @@ export class NativeBuffer implements Disposable {
     this.#useAlone('resize')
     // A copy, as the resize empties the views of this block, of which the pattern may be one.
     const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
-    let isLetGo = false
-    const cell = this.#end('resize', (own) => {
-      if (DEBUG) isLetGo = letsGo(() => own.slot.resize(length))
-      else own.slot.resize(length)
-      return own
-    })
+    const [cell, isLetGo] = this.#end('resize', ({ slot }) => letsGo(() => slot.resize(length)))
     refresh(cell)
     this.#byteLength = length
     this.#cell = cell
@@ -366,7 +328,7 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block
    */
   release(): bigint {
-    const [cell, address] = this.#end('release', (own) => [own, own.slot.release()])
+    const [cell, address] = this.#end('release', ({ slot }) => slot.release())
     if (DEBUG) noteEnd(this, 'release()')
     recycleEmpty(cell)
     return address
@@ -423,24 +385,21 @@ export class NativeBuffer implements Disposable {
     return this.#cell
   }
 
-  #view(): Views {
+  #view(): Uint8Array<ArrayBuffer> {
     const { slot } = this.#use('view')
-    // Detached by somebody else: the slot knows whether there can be another one.
-    if (this.#views === undefined || arrayBufferByteLength(this.#views.buffer) === 0) {
-      const buffer = slot.buffer()
-      const views = { buffer, bytes: new Bytes(buffer) }
-      this.#views = views
-      if (DEBUG) noteFirstView(this)
-      // Last, as a hook of the program may run in there, and use the handle.
-      noteView()
-      return views
-    }
-    return this.#views
+    // Empty if somebody else detached it: the slot knows whether there can be another one.
+    if (this.#bytes !== undefined && typedArray.byteLengthOf(this.#bytes) > 0) return this.#bytes
+    const bytes = new Bytes(slot.buffer())
+    this.#bytes = bytes
+    if (DEBUG) noteFirstView(this)
+    // Last, as a hook of the program may run in there, and use the handle.
+    noteView()
+    return bytes
   }
 
   #useAlone(operation: string): Cell {
     const cell = this.#use(operation)
-    if (isHeld(this)) throw pinned(operation)
+    if (isPinned(this)) throw pinned(operation)
     return cell
   }
 
@@ -451,15 +410,15 @@ export class NativeBuffer implements Disposable {
    *
    * The `ArrayBuffer` is kept meanwhile: one that is collected cannot be detached any more.
    */
-  #end<T>(operation: string, end: (cell: Cell) => T): T {
+  #end<T>(operation: string, end: (cell: Cell) => T): [cell: Cell, result: T] {
     const cell = this.#useAlone(operation)
     const byteLength = this.#byteLength
-    const views = this.#views
+    const bytes = this.#bytes
     this.#empty()
     try {
-      return end(cell)
+      return [cell, end(cell)]
     } catch (error) {
-      this.#restore(cell, byteLength, views)
+      this.#restore(cell, byteLength, bytes)
       throw error
     }
   }
@@ -467,69 +426,22 @@ export class NativeBuffer implements Disposable {
   #empty(): void {
     this.#cell = undefined
     this.#byteLength = 0
-    this.#views = undefined
+    this.#bytes = undefined
   }
 
   /**
    * Puts the block back after a refusal, and the `ArrayBuffer` too: dropped, it could be collected, and would then count
    * as escaped. A block that is gone although something was thrown, as a corrupt one is, does not come back.
    */
-  #restore(cell: Cell, byteLength: number, views: Views | undefined): void {
+  #restore(cell: Cell, byteLength: number, bytes: Uint8Array<ArrayBuffer> | undefined): void {
     if (cell.slot.freed) return
     // The key is stale if the refusal came half-way.
     refresh(cell)
     this.#byteLength = byteLength
-    this.#views = views
+    this.#bytes = bytes
     this.#cell = cell
   }
 }
 
-/** Takes back a cell whose block a call of its slot has taken away. */
-function recycleEmpty(cell: Cell): void {
-  cell.key = cell.slot.key
-  recycle(cell)
-}
-
-/**
- * Frees a buffer's block, as {@link NativeBuffer.free} does.
- *
- * @throws `ERR_INVALID_ARG_TYPE`; and as that does: `ERR_CMALLOC_FREED` if it is gone already, `ERR_CMALLOC_PINNED` if a
- * pin holds it
- */
-export function free(buffer: NativeBuffer): void {
-  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
-  freeHandle(buffer)
-}
-
-/**
- * The address of a buffer's block. It does not keep the buffer alive.
- *
- * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED`
- */
-export function getBufferAddress(buffer: NativeBuffer): bigint {
-  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
-  return addressOf(buffer)
-}
-
-const EMPTY = new Bytes(0)
-
-function bytesOf(data: unknown): Uint8Array {
-  if (isView(data)) {
-    const { bufferOf, byteOffsetOf, byteLengthOf } = typedArrayName(data) === undefined ? dataView : typedArray
-    try {
-      const byteLength = byteLengthOf(data)
-      return byteLength === 0 ? EMPTY : new Bytes(bufferOf(data), byteOffsetOf(data), byteLength)
-    } catch {
-      // A DataView out of the bounds of its buffer.
-      return EMPTY
-    }
-  }
-  for (const byteLengthOf of [arrayBufferByteLength, sharedArrayBufferByteLength]) {
-    try {
-      return byteLengthOf(data) === 0 ? EMPTY : new Bytes(data as ArrayBufferLike)
-    } catch {
-      // It is no buffer of that kind.
-    }
-  }
-  throw invalidType('data', 'a view, an ArrayBuffer or a SharedArrayBuffer', data)
-}
+export const { createHandle, isNativeBuffer, addressOf, addressIfLive, copyOut, freeHandle, freeHandleNow } = inside
+export const { moveHandle, handOverCell } = inside

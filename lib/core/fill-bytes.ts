@@ -1,5 +1,5 @@
+import { Bytes, min, typedArray } from '../runtime/primordials.js'
 import { UNINIT, type CheckedInit } from './init.js'
-import { Bytes, min, typedArray } from './primordials.js'
 
 const { bufferOf, byteLengthOf, byteOffsetOf, copyWithin, fill, set } = typedArray
 

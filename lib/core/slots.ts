@@ -1,15 +1,13 @@
-import { hotPair, Slot, type BlockPool, type IncrementalBlock } from './native.js'
+import { rawCalls, Slot, type BlockPool, type IncrementalBlock } from '../runtime/native.js'
 import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
 
-// In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
-const { allocate, endOfKeys, free, freeNow, keyStep, registers } = hotPair
-const AS_IS = UNINIT
+const { allocate, endOfKeys, free, freeNow, keyStep, owner, registers } = rawCalls
 
 /**
- * A slot, and what is known of it. A native object that the garbage collector watches costs as much as a
- * dozen allocations, so that the cells of freed blocks are kept and used again. A handle that is dropped
- * takes its cell with it; the slot's finalizer then frees the block.
+ * A slot of the binding, and what JavaScript knows of it. To make a slot costs as much as a dozen allocations, as the
+ * garbage collector watches it. So the cells of freed blocks are pooled and used again. The cell of a handle that is
+ * dropped is collected with it, and the slot's finalizer frees the block.
  */
 export interface Cell {
   readonly slot: Slot
@@ -17,37 +15,43 @@ export interface Cell {
   key: number
   /** The block's address, or -1 if a number cannot hold it. */
   address: number
-  /** In the pool: the cell below. */
+  /** In the pool: the next cell of the list. */
   next: Cell | undefined
 }
 
-/** What is kept at most: some 200 bytes each. */
+/** How many cells are pooled at most. Each has some 200 bytes. */
 const POOL_LIMIT = 16_384
 
-/** A stack, linked through its cells: no method of `Array.prototype` is asked, which a program may replace. */
+/** A linked list, not an array: a program may replace the methods of `Array.prototype`. */
 let pool: Cell | undefined
 let pooled = 0
 
-/** A cell without a block. */
+/** A cell without a block, from the pool or new. */
 function acquire(): Cell {
   const cell = pool
   if (cell !== undefined) {
     pool = cell.next
-    // Else this cell would keep the one below from being collected, with its block, once that is taken and dropped.
+    // Otherwise this cell would keep the next one alive, and its block, after a handle took that and was dropped.
     cell.next = undefined
     pooled -= 1
     return cell
   }
-  const slot = new Slot()
+  const slot = new Slot(owner)
   return { slot, key: slot.key, address: 0, next: undefined }
 }
 
-/** Takes a cell back whose block is gone. */
-export function recycle(cell: Cell): void {
+/** Puts a cell without a block into the pool. */
+function recycle(cell: Cell): void {
   if (cell.key < 0 || pooled >= POOL_LIMIT) return
   cell.next = pool
   pool = cell
   pooled += 1
+}
+
+/** Recycles a cell after a method of its slot has taken the block out. That made the key stale. */
+export function recycleEmpty(cell: Cell): void {
+  cell.key = cell.slot.key
+  recycle(cell)
 }
 
 /** Allocates and fills a block. Every argument must have been checked. */
@@ -56,7 +60,7 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
   try {
     registers[0] = cell.key
     registers[1] = byteLength
-    registers[2] = typeof init === 'number' ? init : AS_IS
+    registers[2] = typeof init === 'number' ? init : UNINIT
     allocate()
     cell.address = registers[1]
   } catch (error) {
@@ -89,7 +93,7 @@ export function allocateCellFrom(blocks: BlockPool, byteLength: number, init: Ch
   return cell
 }
 
-/** Gives a new block its contents; frees it if that throws, as a typed array may lie about its length. */
+/** Writes the contents of a new block. Frees it if that throws: a typed array may lie about its length. */
 export function initialise(cell: Cell, write: () => void): void {
   try {
     write()
@@ -145,7 +149,7 @@ function receive(give: (slot: Slot) => void): Cell {
   return cell
 }
 
-/** Frees a cell's block unless something may be using its bytes, to which it is left then. Recycles the cell. */
+/** Frees a cell's block, or lets it go if something may be using its bytes. Recycles the cell. */
 export function freeCell(cell: Cell): void {
   if (cell.key >= 0) {
     registers[0] = cell.key
@@ -153,7 +157,7 @@ export function freeCell(cell: Cell): void {
     advance(cell)
     recycle(cell)
   } else {
-    cell.slot.free()
+    registers[1] = cell.slot.free()
   }
 }
 
@@ -175,7 +179,7 @@ function advance(cell: Cell): void {
   cell.key = next < endOfKeys ? next : -1
 }
 
-/** Looks up what may have changed: after a call that moves the block or makes the key stale. */
+/** Reads key and address again, after a call that moves the block or makes the key stale. */
 export function refresh(cell: Cell): void {
   const { key, address } = cell.slot
   cell.key = key
@@ -186,8 +190,9 @@ export function refresh(cell: Cell): void {
 const REQUEST = 2
 
 /** Calls what frees or resizes blocks. Returns whether one was let go because a request was in flight. */
-export function letsGo(end: () => void): boolean {
+export function letsGo(end: () => unknown): boolean {
   registers[1] = 0
-  end()
-  return registers[1] === REQUEST
+  // A method of a slot returns it, the raw calls have it in their registers.
+  const reason = end()
+  return (typeof reason === 'number' ? reason : registers[1]) === REQUEST
 }

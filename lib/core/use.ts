@@ -38,12 +38,12 @@ async function settle<T>(promise: PromiseLike<T>, end: () => void): Promise<T> {
   return value
 }
 
-/** The end behind an error, which is what the program is told of. */
+/** Ends it after an error of `work`, which is the one that the program gets. */
 function endBehind(end: () => void): void {
   try {
     end()
   } catch {
-    // Memory that is corrupt: the debug mode has reported it.
+    // The block is corrupt. The debug mode has reported that.
   }
 }
 

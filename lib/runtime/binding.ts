@@ -3,7 +3,7 @@
 import { noBinding } from './errors.js'
 import { platform, SUPPORTED } from './platform.js'
 
-type Binding = typeof import('../index.js')
+type Binding = typeof import('../../index.js')
 
 const REPOSITORY = 'https://github.com/cmalloc/cmalloc'
 const OVERRIDE = 'NAPI_RS_NATIVE_LIBRARY_PATH'
@@ -12,7 +12,7 @@ const OVERRIDE = 'NAPI_RS_NATIVE_LIBRARY_PATH'
 export function loadBinding(): Binding {
   try {
     // An import could not be caught.
-    return require('../index.js') as Binding
+    return require('../../index.js') as Binding
   } catch (error) {
     throw noBinding(explain(), error)
   }

@@ -1,9 +1,9 @@
-import { invalidType } from './errors.js'
-import * as native from './native.js'
-import { positiveInteger } from './validate.js'
-import type { ThreadStats } from './native.js'
+import { invalidType } from '../runtime/errors.js'
+import * as native from '../runtime/native.js'
+import type { ThreadStats } from '../runtime/native.js'
+import { positiveInteger } from '../runtime/validate.js'
 
-export type { ThreadStats } from './native.js'
+export type { ThreadStats } from '../runtime/native.js'
 
 /** What the blocks of the whole process use. Bytes are lengths of blocks, without the allocator's overhead. */
 export interface ProcessStats extends Omit<native.ProcessStats, 'memoryLimit' | 'availableBytes'> {

@@ -1,7 +1,7 @@
+import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
+import { isInteger } from '../runtime/primordials.js'
+import { mustBeOptions } from '../runtime/validate.js'
 import { UNINIT, type CheckedInit } from './init.js'
-import { invalidType, invalidValue, outOfRange } from './errors.js'
-import { isInteger } from './primordials.js'
-import { mustBeOptions } from './validate.js'
 
 /** What is special about a block; for as long as it lives, `resize` included. */
 export interface MallocOptions {
@@ -26,7 +26,7 @@ export interface MallocOptions {
   secure?: boolean | undefined
 }
 
-/** Options that were checked, and with what else they go. */
+/** Options after their check. */
 export interface CheckedOptions {
   /** 1 if it was not asked for. */
   readonly align: number

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { invalidType } from './errors.js'
+import { invalidType } from '../runtime/errors.js'
 import { createHandle, handOverCell, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
 import { takeOverIntoCell } from './slots.js'
 

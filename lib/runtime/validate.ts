@@ -1,8 +1,5 @@
 import { invalidType, outOfRange } from './errors.js'
-import * as primordials from './primordials.js'
-
-// In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
-const { isInteger, isSafeInteger, max, min } = primordials
+import { isInteger, isSafeInteger, max, min } from './primordials.js'
 
 const POSITIVE = 'an integer from 1 to 2^53 - 1'
 

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { mapDelete, mapGet, mapSet, queueMicrotask } from './primordials.js'
+import { mapDelete, mapGet, mapSet, queueMicrotask } from '../runtime/primordials.js'
 import type { Wait } from './until.js'
 
 /** What a pin needs of what it pins. */
@@ -9,14 +9,14 @@ export interface Pinnable extends Disposable {
 }
 
 /**
- * The handles that are pinned: how often, and whether they are to be freed with their last pin. Being in here is
- * also what keeps a pinned handle from being collected.
+ * The pinned handles: how many pins each has, and whether it is freed with the last of them. This map keeps a pinned
+ * handle from being collected.
  */
 const pins = new Map<Pinnable, { count: number; disposed: boolean }>()
 
 /**
- * How many there are: none is what every `free` asks for first. Counted before a handle is in the map and after it is
- * out of it, so that an interruption leaves a number that is too high, which costs a look, and never one too low.
+ * How many handles are in the map. Every `free` asks first whether it is 0. It is raised before a handle is added, and
+ * lowered after it is removed: an interruption can leave it too high, which costs a look-up, and never too low.
  */
 let pinnedHandles = 0
 
@@ -42,7 +42,7 @@ export class Pin implements Disposable {
     if (wait !== undefined) this.#waitFor(wait)
   }
 
-  /** Lets go of the block; nothing if it did already. */
+  /** Unpins the block; nothing if that was done already. */
   unpin(): void {
     const handle = this.#handle
     if (handle === undefined) return
@@ -57,7 +57,7 @@ export class Pin implements Disposable {
     if (held.disposed) handle[Symbol.dispose]()
   }
 
-  /** Lets go of the block at the end of the scope of a `using` declaration. */
+  /** Unpins the block at the end of the scope of a `using` declaration. */
   [Symbol.dispose](): void {
     this.unpin()
   }
@@ -71,7 +71,7 @@ export class Pin implements Disposable {
     }
   }
 
-  /** Lets go where nobody can catch what the end of the block throws: it ends the program, as what nobody catches. */
+  /** Unpins where nobody can catch what freeing the block throws: it becomes an uncaught error of the program. */
   #end(): void {
     try {
       this.unpin()
@@ -87,7 +87,7 @@ export function isPinned(handle: Pinnable): boolean {
   return pinnedHandles > 0 && mapGet(pins, handle) !== undefined
 }
 
-/** Disposes a pinned handle as soon as its last pin goes. */
+/** Disposes a pinned handle with its last pin. */
 export function disposeWhenUnpinned(handle: Pinnable): void {
   const held = mapGet(pins, handle)
   if (held !== undefined) held.disposed = true

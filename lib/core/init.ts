@@ -1,6 +1,6 @@
-import { invalidType, invalidValue, outOfRange } from './errors.js'
-import { encodeUtf8, isInteger, isView, typedArray, typedArrayName } from './primordials.js'
-import type { Slot } from './native.js'
+import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
+import type { Slot } from '../runtime/native.js'
+import { encodeUtf8, isInteger, isView, typedArray, typedArrayName } from '../runtime/primordials.js'
 
 /**
  * What a block is filled with.
@@ -48,7 +48,7 @@ export function checkInit(init: unknown, byteLength: number): CheckedInit {
   throw invalidType('init', "'zero', an integer from 0 to 255, a string or a Uint8Array", init)
 }
 
-/** A pattern of one byte is that byte, with which a new block is filled as it is touched. */
+/** A pattern of one byte becomes that byte: touching the pages of a new block fills them with it, in one pass. */
 function simplest(pattern: Uint8Array): CheckedInit {
   return typedArray.byteLengthOf(pattern) === 1 ? pattern[0]! : pattern
 }

@@ -1,6 +1,6 @@
-import { invalidType, outOfRange } from './errors.js'
-import { bufferFrom, floor } from './primordials.js'
-import { index } from './validate.js'
+import { invalidType, outOfRange } from '../runtime/errors.js'
+import { bufferFrom, floor } from '../runtime/primordials.js'
+import { index } from '../runtime/validate.js'
 
 /** The constructor of a typed array or of `DataView`; `Buffer` too. `length` counts elements, of a `DataView` bytes. */
 export type ViewConstructor<T extends ArrayBufferView> = new (

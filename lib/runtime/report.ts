@@ -6,7 +6,7 @@ const STANDARD_ERROR = 2
 /** How often a pipe that is full is tried again, a millisecond each. */
 const TRIES = 2000
 
-/** Writes to the standard error at once, as the binding's reports do: also in a thread, and as the process exits. */
+/** Writes to standard error before it returns, as the binding does: a thread's or an exiting process's stream might not. */
 export function report(text: string): void {
   const bytes = encodeUtf8(`cmalloc: ${text}\n`)
   const length = typedArray.byteLengthOf(bytes)

@@ -1,6 +1,6 @@
-/** What says when a pin may go: a promise, or a stream. */
+/** Waits for what a pin is held until: a promise, or a stream. */
 
-import { invalidType } from './errors.js'
+import { invalidType } from '../runtime/errors.js'
 import {
   apply,
   errorMonitor,
@@ -13,7 +13,7 @@ import {
   weakMapDelete,
   weakMapGet,
   weakMapSet,
-} from './primordials.js'
+} from '../runtime/primordials.js'
 
 type Listen = (event: string, listener: (...args: any[]) => void) => unknown
 
@@ -51,7 +51,13 @@ export type WebStream = {
     }
 )
 
-/** Until when a pin holds: until a promise is settled, or a stream is over. */
+/**
+ * How long a pin is held: until a promise is fulfilled or rejected, or until a stream is over, which means finished, at
+ * its end, closed, or after an error. What never comes to an end pins the block for ever.
+ *
+ * To pin is not to handle. An `'error'` of a stream that nobody handles still ends the program. A promise counts as
+ * handled, as nothing can look at one otherwise: `await` it too, or nobody is told why it was rejected.
+ */
 export type PinUntil = PromiseLike<unknown> | NodeStream | WebStream
 
 /** Calls `over` once it is over, later than now. Returns what stops waiting. */
@@ -101,7 +107,7 @@ function waitForStream(stream: object, over: () => void): () => void {
   return () => {
     if (!mapDelete(watch.waiting, token)) return
     watch.count -= 1
-    if (watch.count === 0) unwatch(stream, watch)
+    if (watch.count === 0) stopWatching(stream, watch)
   }
 }
 
@@ -110,7 +116,7 @@ function watchStream(stream: object): Watch {
   const over = (): void => {
     if (watch.isOver) return
     watch.isOver = true
-    unwatch(stream, watch)
+    stopWatching(stream, watch)
     mapForEach(watch.waiting, (end, token) => {
       mapDelete(watch.waiting, token)
       end()
@@ -121,7 +127,7 @@ function watchStream(stream: object): Watch {
   return watch
 }
 
-function unwatch(stream: object, watch: Watch): void {
+function stopWatching(stream: object, watch: Watch): void {
   weakMapDelete(watches, stream)
   watch.stop()
 }

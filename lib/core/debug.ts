@@ -1,8 +1,9 @@
-/** The debug mode's part in JavaScript: which calls made a block and ended it, and what is said at exit. */
+/** The debug mode in JavaScript: the stacks of the calls that made a block and ended it, and the report at exit. */
 
+import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
+import { debugMode, noteAllocation, reportAtExit, type Slot } from '../runtime/native.js'
 import { noteBlockLetGo, reportLetGo } from './let-go.js'
-import { debugMode, noteAllocation, reportAtExit, type Slot } from './native.js'
 
 /** Whether the debug mode is on: decided by `CMALLOC_DEBUG` and `DEBUG` as cmalloc is loaded for the first time. */
 export const DEBUG: boolean = debugMode()
@@ -43,7 +44,7 @@ export function noteEnd(handle: object, operation: string): void {
   if (history !== undefined) history.ended = { operation, stack: callStack() }
 }
 
-/** Gives the error for a handle that is gone what is known of it: the call that ended it as its `cause`. */
+/** Gives the error for a handle that is gone its history as `cause`: the call that ended it, and the allocation. */
 export function withHistory(error: Error, handle: object): Error {
   const { allocated, ended } = histories.get(handle) ?? {}
   if (allocated === undefined || ended === undefined) return error
@@ -79,6 +80,9 @@ export function withOrigin(error: Error, message: string, stack: string): Error 
   }
 }
 
+/** Where all of cmalloc's own code is: `dist/`. */
+const OWN = dirname(__dirname)
+
 const NO_STACK = '    (there is no stack)'
 
 /** The frames outside of cmalloc, a line each. */
@@ -91,7 +95,7 @@ export function callStack(): string {
     // Which may throw.
   }
   const lines = typeof stack === 'string' ? stack.split('\n').slice(1) : []
-  const outside = lines.filter((line) => !line.includes(__dirname))
+  const outside = lines.filter((line) => !line.includes(OWN))
   return outside.length > 0 ? outside.join('\n') : NO_STACK
 }
 

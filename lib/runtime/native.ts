@@ -1,8 +1,8 @@
-/** The native binding, and its raw calls: the one place where they are taken. */
+/** The native binding, typed. */
 
 import { isMainThread } from 'node:worker_threads'
+import type * as native from '../../index.js'
 import { loadBinding } from './binding.js'
-import type * as native from '../index.js'
 
 const binding = loadBinding()
 
@@ -24,12 +24,15 @@ export const {
   usableSize,
   weakenBuffers,
 } = binding
-export type { AddressRange, ProcessStats, ThreadStats } from '../index.js'
+export type { AddressRange, ProcessStats, ThreadStats } from '../../index.js'
 export type BlockPool = native.BlockPool
 export type IncrementalBlock = native.IncrementalBlock
 export type Slot = native.Slot
 
-/** The fast way to allocate into a slot and to free a slot's block, by the slot's key. */
-export const hotPair: native.RawCalls = binding.takeRawCalls()
+/**
+ * Allocate into a slot and free its block, by the slot's key: faster than its methods. They know only slots that are made
+ * with their `owner`.
+ */
+export const rawCalls = binding.takeRawCalls()
 
 if (isMainThread) binding.endsWithProcess()

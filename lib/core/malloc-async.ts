@@ -1,11 +1,11 @@
-import { aborted, invalidType, invalidValue } from './errors.js'
+import { aborted, invalidType, invalidValue } from '../runtime/errors.js'
+import { IncrementalBlock } from '../runtime/native.js'
+import { abortSignal } from '../runtime/primordials.js'
+import { blockLength, mustBeOptions } from '../runtime/validate.js'
 import { checkOptionalInit, fillByte, type CheckedInit, type Init } from './init.js'
 import { createHandle, type NativeBuffer } from './native-buffer.js'
-import { IncrementalBlock } from './native.js'
 import { checkMallocOptions, type MallocOptions } from './options.js'
-import { abortSignal } from './primordials.js'
 import { adoptIntoCell } from './slots.js'
-import { blockLength, mustBeOptions } from './validate.js'
 
 /** How far an allocation is. */
 export interface Progress {

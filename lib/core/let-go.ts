@@ -1,6 +1,6 @@
-/** Which places in the program have freed blocks while a request was in flight that may be using the bytes. */
+/** For the debug mode: where the program has freed blocks while a request in flight may have been using the bytes. */
 
-import { report } from './report.js'
+import { report } from '../runtime/report.js'
 
 /** How many places are told apart. */
 const KNOWN = 1000
@@ -16,7 +16,7 @@ interface Place {
   bytes: number
 }
 
-/** By the line of the program that called, the first one of the stack. */
+/** By the line of the program that freed the block: the first of the stack. */
 const places = new Map<string, Place>()
 let elsewhere = 0
 

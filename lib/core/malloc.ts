@@ -1,11 +1,9 @@
+import { invalidType } from '../runtime/errors.js'
+import { blockLength } from '../runtime/validate.js'
 import { checkOptionalInit, UNINIT, type Init } from './init.js'
-import { createHandle, type NativeBuffer } from './native-buffer.js'
+import { addressOf, createHandle, freeHandle, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
 import { checkMallocOptions, type MallocOptions } from './options.js'
 import { allocateCell, allocateCellWith } from './slots.js'
-import { blockLength } from './validate.js'
-
-// In variables of this module, which the optimiser knows the values of: an import is looked up at each use.
-const [lengthOf, allocate, create, AS_IS] = [blockLength, allocateCell, createHandle, UNINIT]
 
 /**
  * Allocates `count * size` bytes with C's `malloc`, every page of them resident in physical memory.
@@ -33,11 +31,32 @@ const [lengthOf, allocate, create, AS_IS] = [blockLength, allocateCell, createHa
  * ```
  */
 export function malloc(count: number, size: number = 1, init?: Init, options?: MallocOptions): NativeBuffer {
-  const byteLength = lengthOf(count, size)
-  const checked = init === undefined ? AS_IS : checkOptionalInit(init, byteLength)
+  const byteLength = blockLength(count, size)
+  const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength)
   if (options !== undefined) {
     const special = checkMallocOptions(options, checked)
-    if (special !== undefined) return create(allocateCellWith(special, byteLength, checked), byteLength)
+    if (special !== undefined) return createHandle(allocateCellWith(special, byteLength, checked), byteLength)
   }
-  return create(allocate(byteLength, checked), byteLength)
+  return createHandle(allocateCell(byteLength, checked), byteLength)
+}
+
+/**
+ * Frees a buffer's block, as {@link NativeBuffer.free} does.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`; and as that does: `ERR_CMALLOC_FREED` if it is gone already, `ERR_CMALLOC_PINNED` if a
+ * pin holds it
+ */
+export function free(buffer: NativeBuffer): void {
+  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
+  freeHandle(buffer)
+}
+
+/**
+ * The address of a buffer's block. It does not keep the buffer alive.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED`
+ */
+export function getBufferAddress(buffer: NativeBuffer): bigint {
+  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
+  return addressOf(buffer)
 }

@@ -1,9 +1,9 @@
-import { invalidType, invalidValue, outOfRange } from './errors.js'
-import { beginConsume, endConsume } from './native.js'
+import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
+import { beginConsume, endConsume } from '../runtime/native.js'
+import { isInteger, isSafeInteger } from '../runtime/primordials.js'
+import { positiveInteger } from '../runtime/validate.js'
 import { createHandle, isNativeBuffer, moveHandle, type NativeBuffer } from './native-buffer.js'
-import { isInteger, isSafeInteger } from './primordials.js'
 import { consumeIntoCell } from './slots.js'
-import { positiveInteger } from './validate.js'
 
 /** Who owns a block so far: its address is set to zero, of the same type, as the block is taken. */
 export interface AddressRef {
