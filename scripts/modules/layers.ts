@@ -1,0 +1,17 @@
+/**
+ * The layers of the crate, the lowest first. What is in a layer may use that layer and those before it.
+ *
+ * A name is a file or a folder of `src/`. A folder stands for what is in it, except for what has a line of its own.
+ */
+export const LAYERS = [
+  'error sync fault',
+  'os',
+  'budget books placement intervals fill touch residency allocator debug',
+  'block growing',
+  'pool',
+  'napi/node_api',
+  'napi/state',
+  'napi',
+  'napi/exports',
+  'lib',
+]
