@@ -18,7 +18,7 @@ export interface Checked {
 
 export function check(path: string, target: Target): Checked {
   const file = readFileSync(path)
-  const { format, arch, libraries, versions } = readBinary(file)
+  const { format, arch, libraries, versions } = readBinary(path)
   const glibc = newest(versions.flatMap((version) => /^GLIBC_([\d.]+)$/.exec(version)?.[1] ?? []))
   const unexpected = libraries.filter((library) => !target.libraries.some((allowed) => allowed.test(library)))
   const wrong = [
