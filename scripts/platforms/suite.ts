@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LeftOut } from './left-out.js'
-import type { Prepared } from './places.js'
+import type { Prepared } from './place.js'
 import { ROOT } from './tools.js'
 import { layOut } from './tree.js'
 
