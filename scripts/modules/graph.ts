@@ -1,5 +1,6 @@
 /** Which file of the crate uses which, and where an implementation stands away from what it is about. */
 
+import { Graph, alg } from '@dagrejs/graphlib'
 import { resolve } from './resolve.js'
 import type { Module } from './rust.js'
 
@@ -56,27 +57,9 @@ export function modulesOf(module: Module): Module[] {
   return [module, ...[...module.children.values()].flat().flatMap(modulesOf)]
 }
 
-/** The files that use each other, each group by itself: Tarjan's strongly connected components. */
+/** The files that use each other, each group by itself. */
 export function circles(uses: Use[]): string[][] {
-  const next = new Map<string, Set<string>>()
-  for (const { from, to } of uses) next.set(from, (next.get(from) ?? new Set()).add(to))
-  const order = new Map<string, number>()
-  const lowest = new Map<string, number>()
-  const open: string[] = []
-  const found: string[][] = []
-
-  const visit = (file: string): void => {
-    order.set(file, order.size)
-    lowest.set(file, order.get(file)!)
-    open.push(file)
-    for (const other of next.get(file) ?? []) {
-      if (!order.has(other)) visit(other)
-      if (open.includes(other)) lowest.set(file, Math.min(lowest.get(file)!, lowest.get(other)!))
-    }
-    if (lowest.get(file) !== order.get(file)) return
-    const group = open.splice(open.indexOf(file))
-    if (group.length > 1) found.push(group)
-  }
-  for (const file of next.keys()) if (!order.has(file)) visit(file)
-  return found
+  const graph = new Graph()
+  for (const { from, to } of uses) graph.setEdge(from, to)
+  return alg.findCycles(graph)
 }
