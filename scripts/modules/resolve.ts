@@ -42,7 +42,7 @@ function find(module: Module, path: string[], seen: Set<string>): Place[] | unde
   const imported = (wanted: string): string[][] =>
     module.imports.flatMap((each) => (each.name === wanted ? [each.path] : []))
   const named = imported(name).flatMap((to) => resolve(module, [...to, ...rest], entered))
-  const all = imported('*').flatMap((to) => resolve(module, to, entered))
+  const all = imported('*').flatMap((to) => resolve(module, to, entered).filter(({ item }) => item === undefined))
   return some(named) ?? some(all.flatMap((place) => find(place.module, path, entered) ?? []))
 }
 

@@ -1,4 +1,7 @@
-/** The modules of the crate, as its source has them: what each one defines, imports and names. */
+/**
+ * The modules of the crate, as its source has them: what each one defines, imports and names. Not by cargo-modules, which
+ * takes many minutes to build, and knows nothing of layers.
+ */
 
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
