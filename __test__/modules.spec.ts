@@ -69,9 +69,22 @@ for (const [what, planted, findings] of [
     [`src/high.rs:4: an impl of Thing must stand in src/low.rs: ${STRAY}`],
   ],
   [
-    'a trait away from itself and its type is found',
-    { 'high.rs': 'use crate::low::{Thing, Verb};\nimpl Verb for Thing { fn act(&self) {} }' },
+    'a trait of another crate away from its type is found',
+    { 'high.rs': 'use crate::low::Thing;\nimpl Drop for Thing { fn drop(&mut self) {} }' },
     [`src/high.rs:4: an impl of Thing must stand in src/low.rs: ${STRAY}`],
+  ],
+  [
+    'a trait of the crate may be away from its type, as it must be imported',
+    { 'high.rs': 'use crate::low::{Thing, Verb};\nimpl Verb for Thing { fn act(&self) {} }' },
+    [],
+  ],
+  [
+    'an upward call of a method of a type that is split is found',
+    {
+      'low.rs': 'pub(crate) struct Divided;\nfn f(it: Divided) { it.up() }',
+      'high.rs': 'use crate::low::Divided;\nimpl Divided { pub(crate) fn up(&self) {} }',
+    },
+    [UP('low.rs:5', '.up', 'low', 'high.rs', ABOVE)],
   ],
   [
     'a file without a layer is found',
@@ -86,6 +99,6 @@ for (const [what, planted, findings] of [
       mkdirSync(dirname(join(src, name)), { recursive: true })
       writeFileSync(join(src, name), `${RIGHT[name] ?? ''}\n${planted[name] ?? ''}\n`)
     }
-    t.deepEqual(await check(src, LAYERS), findings)
+    t.deepEqual(await check(src, LAYERS, ['Divided']), findings)
   })
 }

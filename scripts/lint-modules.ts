@@ -2,10 +2,10 @@
 
 import { join } from 'node:path'
 import { check } from './modules/check.js'
-import { LAYERS } from './modules/layers.js'
+import { LAYERS, SPLIT } from './modules/layers.js'
 import { ROOT } from './platforms/tools.js'
 
-check(join(ROOT, 'src'), LAYERS)
+check(join(ROOT, 'src'), LAYERS, SPLIT)
   .then((findings) => {
     for (const finding of findings) console.error(finding)
     if (findings.length > 0) process.exitCode = 1

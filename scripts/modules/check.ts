@@ -5,11 +5,11 @@ import { circles, implsAstray, modulesOf, usesOf, type Use } from './graph.js'
 import { readCrate } from './rust.js'
 
 /** `src` is the folder of its `lib.rs`. Each finding begins with the place. */
-export async function check(src: string, layers: readonly string[]): Promise<string[]> {
+export async function check(src: string, layers: readonly string[], split: readonly string[]): Promise<string[]> {
   const root = await readCrate(join(src, 'lib.rs'))
   const inside = (file: string): string => relative(src, file).replaceAll(sep, '/')
   const shown = (file: string): string => `src/${inside(file)}`
-  const uses = usesOf(root)
+  const uses = usesOf(root, split)
   const files = new Set(modulesOf(root).map(({ file }) => file))
   const layer = new Map([...files].map((file) => [file, layerOf(inside(file), layers)]))
   const isUpward = ({ from, to }: Use): boolean => layer.get(from)! < layer.get(to)!
@@ -27,10 +27,12 @@ export async function check(src: string, layers: readonly string[]): Promise<str
       const lines = own.map(({ from, to, line, path }) => `\n  ${shown(from)}:${line}: ${path}, of ${shown(to)}`)
       return `These ${circle.length} files use each other in a circle:${lines.join('')}`
     }),
-    ...implsAstray(root).map(
-      ({ file, line, about, home }) =>
-        `${shown(file)}:${line}: an impl of ${about} must stand in ${home.map(shown).join(' or ')}: its methods could be called from below without an import.`,
-    ),
+    ...implsAstray(root)
+      .filter(({ about }) => !split.includes(about))
+      .map(
+        ({ file, line, about, home }) =>
+          `${shown(file)}:${line}: an impl of ${about} must stand in ${home.map(shown).join(' or ')}: its methods could be called from below without an import.`,
+      ),
   ]
 }
 

@@ -15,3 +15,6 @@ export const LAYERS = [
   'napi/exports',
   'lib',
 ]
+
+/** The types whose methods may stand in other files too. Who names a method like one of these uses that file. */
+export const SPLIT = ['Block', 'BlockOptions']

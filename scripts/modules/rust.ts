@@ -21,6 +21,8 @@ export interface Module {
   /** Every name in its code: an import that is not among them only passes something on. */
   names: Set<string>
   impls: Impl[]
+  /** The methods that its code names, of whatever type. */
+  methods: Path[]
 }
 
 export interface Path {
@@ -42,6 +44,7 @@ export interface Impl {
   type: string[]
   /** All that its first line names, such as the arguments of either. */
   named: string[][]
+  methods: string[]
 }
 
 const DEFINITIONS = /^(struct|enum|union|type|trait|function|const|static)_item$|^macro_definition$/
@@ -78,6 +81,7 @@ function readModule(parser: Parser, body: Node, file: string, parent: Module | u
     paths: [],
     names: new Set(),
     impls: [],
+    methods: [],
   }
   const tokens: Node[] = []
   for (const { node, attributes } of compiled(body)) {
@@ -164,12 +168,17 @@ function implOf(node: Node): Impl {
     trait: trait === null ? undefined : segments(trait),
     type: segments(type),
     named: head.match(/\w+(::\w+)*/g)!.map((path) => path.split('::')),
+    methods: node
+      .childForFieldName('body')!
+      .namedChildren.flatMap((child) => child?.childForFieldName('name')?.text ?? []),
   }
 }
 
 function readNames(tokens: Node[], module: Module): void {
   for (let at = 0; at < tokens.length; at++) {
     const first = tokens[at]!
+    const line = first.startPosition.row + 1
+    if (tokens[at - 1]?.text === '.') module.methods.push({ path: [first.text], line })
     if (!NAME.test(first.type)) continue
     const path = [first.text]
     while (tokens[at + 1]?.text === '::' && NAME.test(tokens[at + 2]?.type ?? '')) {
@@ -177,6 +186,8 @@ function readNames(tokens: Node[], module: Module): void {
       path.push(tokens[at]!.text)
     }
     module.names.add(first.text)
-    if (path.length > 1) module.paths.push({ path, line: first.startPosition.row + 1 })
+    if (path.length === 1) continue
+    module.paths.push({ path, line })
+    module.methods.push({ path, line })
   }
 }
