@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { check } from '../scripts/modules/check.js'
 
 const LAYERS = ['low', 'folder', 'folder/above high', 'lib']
@@ -23,6 +23,23 @@ const UP = (place: string, path: string, from: string, file: string, to: string)
 
 const ABOVE = 'folder/above high'
 const STRAY = 'its methods could be called from below without an import.'
+
+/** A crate with this behind what is right. */
+function crate(t: ExecutionContext, planted: Record<string, string>): string {
+  const src = mkdtempSync(join(tmpdir(), 'cmalloc-modules-'))
+  t.teardown(() => rmSync(src, { recursive: true }))
+  for (const name of new Set([...Object.keys(RIGHT), ...Object.keys(planted)])) {
+    mkdirSync(dirname(join(src, name)), { recursive: true })
+    writeFileSync(join(src, name), `${RIGHT[name] ?? ''}\n${planted[name] ?? ''}\n`)
+  }
+  return src
+}
+
+test('a layer of what is gone is found', async (t) => {
+  t.deepEqual(await check(crate(t, {}), [...LAYERS, 'gone'], []), [
+    'gone is in scripts/modules/layers.ts, and not in src/: take it out',
+  ])
+})
 
 for (const [what, planted, findings] of [
   ['a crate that points one way is right', {}, []],
@@ -93,12 +110,6 @@ for (const [what, planted, findings] of [
   ],
 ] as [string, Record<string, string>, string[]][]) {
   test(what, async (t) => {
-    const src = mkdtempSync(join(tmpdir(), 'cmalloc-modules-'))
-    t.teardown(() => rmSync(src, { recursive: true }))
-    for (const name of new Set([...Object.keys(RIGHT), ...Object.keys(planted)])) {
-      mkdirSync(dirname(join(src, name)), { recursive: true })
-      writeFileSync(join(src, name), `${RIGHT[name] ?? ''}\n${planted[name] ?? ''}\n`)
-    }
-    t.deepEqual(await check(src, LAYERS, ['Divided']), findings)
+    t.deepEqual(await check(crate(t, planted), LAYERS, ['Divided']), findings)
   })
 }

@@ -18,6 +18,10 @@ export async function check(src: string, layers: readonly string[], split: reado
     ...[...files]
       .filter((file) => layer.get(file) === undefined)
       .map((file) => `${shown(file)} is in no layer: add it to scripts/modules/layers.ts`),
+    ...layers
+      .flatMap((line) => line.split(' '))
+      .filter((name) => ![...files].some((file) => standsFor(name, inside(file))))
+      .map((name) => `${name} is in scripts/modules/layers.ts, and not in src/: take it out`),
     ...uses.filter(isUpward).map(({ from, to, line, path }) => {
       const [lower, upper] = [from, to].map((file) => `"${layers[layer.get(file)!]}"`)
       return `${shown(from)}:${line}: ${path} is an upward import, from the layer ${lower} to ${shown(to)} in the layer ${upper}. Move what it names to ${lower} or below, or what uses it to ${upper} or above.`
@@ -39,6 +43,10 @@ export async function check(src: string, layers: readonly string[], split: reado
 /** The layer of a file, from the longest name that stands for it. */
 function layerOf(file: string, layers: readonly string[]): number | undefined {
   const names = layers.flatMap((line, layer) => line.split(' ').map((name) => ({ name, layer })))
-  const own = names.filter(({ name }) => file === `${name}.rs` || file.startsWith(`${name}/`))
+  const own = names.filter(({ name }) => standsFor(name, file))
   return own.sort((one, other) => other.name.length - one.name.length)[0]?.layer
+}
+
+function standsFor(name: string, file: string): boolean {
+  return file === `${name}.rs` || file.startsWith(`${name}/`)
 }

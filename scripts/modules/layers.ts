@@ -4,11 +4,14 @@
  * A name is a file or a folder of `src/`. A folder stands for what is in it, except for what has a line of its own.
  */
 export const LAYERS = [
-  'error sync fault',
+  'error fault sync debug fill intervals',
+  'length reclaim',
+  'allocator',
   'os',
-  'budget books placement intervals fill touch residency allocator debug',
-  'block growing',
-  'pool',
+  'budget placement residency',
+  'touch',
+  'block',
+  'incremental pool',
   'napi/node_api',
   'napi/state',
   'napi',
