@@ -1,4 +1,5 @@
 import test from 'ava'
+import { linuxTest } from './support/memory.js'
 import { nameOf, NODE_VERSIONS, runFixture, type Outcome } from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
@@ -26,8 +27,8 @@ test('every scenario of arena-in-flight.js is run', async (t) => {
 
 for (const node of NODE_VERSIONS) {
   for (const [scenario, { title, env = {}, linux }] of Object.entries(SCENARIOS)) {
-    if (linux && process.platform !== 'linux') continue
-    test.serial(`${title}, on ${nameOf(node)}`, async (t) => {
+    const declare: typeof linuxTest = linux ? linuxTest : (name, run) => test.serial(name, run)
+    declare(`${title}, on ${nameOf(node)}`, async (t) => {
       const { stderr, ...rest } = await runFixture(FIXTURE, [scenario], {
         node,
         flags: ['--expose-gc'],

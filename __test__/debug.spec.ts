@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import { codeBlocks, readDocument, table } from './support/readme.js'
 import { debug, DEBUGGED_VERSIONS, normalise, ON, reports, type Debugged } from './support/debug-mode.js'
 import { linuxTest } from './support/memory.js'
+import { notRun } from './support/not-run.js'
 import { IS_MUSL } from './support/system.js'
 import { nameOf, runSource, type Runtime } from './support/run.js'
 
@@ -25,9 +26,7 @@ function onEachOnLinux(title: string, run: (t: ExecutionContext, node: Runtime) 
 
 /** And for what only its most common C library offers. */
 const onEachOnGlibc =
-  process.platform === 'linux' && !IS_MUSL
-    ? onEachOnLinux
-    : (title: string) => test(`${title} (glibc only: not run)`, (t) => t.pass())
+  process.platform === 'linux' && !IS_MUSL ? onEachOnLinux : (title: string) => notRun(title, 'glibc only')
 
 function ends(t: ExecutionContext, { code, signal, stderr }: Debugged, expected = 0): void {
   t.deepEqual({ code, signal }, { code: expected, signal: null }, stderr)
