@@ -4,7 +4,7 @@ import { debug, DEBUGGED_VERSIONS, normalise, ON, reports, type Debugged } from 
 import { linuxTest } from './support/memory.js'
 import { notRun } from './support/not-run.js'
 import { IS_MUSL } from './support/system.js'
-import { nameOf, runSource, type Runtime } from './support/run.js'
+import { inTurn, nameOf, runSource, type Runtime } from './support/run.js'
 
 const page = readDocument('docs/debug-mode.md')
 
@@ -14,9 +14,11 @@ interface ThrownError {
   message: string
 }
 
-/** A test on each of the versions of Node. */
+let tests = 0
+
+/** A test on one of the versions of Node by turns, or on each. */
 function onEach(title: string, run: (t: ExecutionContext, node: Runtime) => Promise<void>, declare = test.serial) {
-  for (const node of DEBUGGED_VERSIONS) declare(`${title}, on ${nameOf(node)}`, (t) => run(t, node))
+  for (const node of inTurn(tests++, DEBUGGED_VERSIONS)) declare(`${title}, on ${nameOf(node)}`, (t) => run(t, node))
 }
 
 /** The same, for what only Linux offers. */

@@ -15,7 +15,7 @@ import {
 
 /** `npm run test:loops` runs the loops at full length. */
 const LONG = process.argv.includes('--full')
-const ROUNDS = LONG ? 2000 : 300
+const ROUNDS = LONG ? 2000 : 100
 
 /** Rounds, and bytes of a block. */
 const VIEWED_LOOPS: readonly (readonly [number, number])[] = LONG
@@ -25,8 +25,8 @@ const VIEWED_LOOPS: readonly (readonly [number, number])[] = LONG
       [40_000, 64 * 1024],
     ]
   : [
-      [40, 64 * MiB],
-      [600, 4 * MiB],
+      [30, 64 * MiB],
+      [400, 4 * MiB],
       [20_000, 64 * 1024],
     ]
 
@@ -98,15 +98,15 @@ for (const node of COLLECTING) {
   }
 
   test.serial(`of a synchronous loop that keeps the last view the others are freed, on ${nameOf(node)}`, async (t) => {
-    const report = await loop(t, [100, 64 * MiB, 'view alone'], { node })
-    t.deepEqual([report.done, report.error], [100, undefined])
+    const report = await loop(t, [40, 64 * MiB, 'view alone'], { node })
+    t.deepEqual([report.done, report.error], [40, undefined])
     t.true(report.peak < 1e9, `${report.peak} bytes were resident`)
   })
 
   test.serial(`a loop that drops viewed blocks stays below the set limit, on ${nameOf(node)}`, async (t) => {
     const limit = 256 * MiB
-    const report = await loop(t, [100, 64 * MiB, 'touch', limit], { node })
-    t.deepEqual([report.done, report.error], [100, undefined])
+    const report = await loop(t, [40, 64 * MiB, 'touch', limit], { node })
+    t.deepEqual([report.done, report.error], [40, undefined])
     t.true(report.peakLiveBytes <= limit)
   })
 
