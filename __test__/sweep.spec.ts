@@ -15,7 +15,7 @@ import {
 
 /** `npm run test:loops` runs the loops at full length. */
 const LONG = process.argv.includes('--full')
-const ROUNDS = LONG ? 2000 : 100
+const ROUNDS = LONG ? 2000 : 80
 
 /** Rounds, and bytes of a block. */
 const VIEWED_LOOPS: readonly (readonly [number, number])[] = LONG
@@ -26,7 +26,7 @@ const VIEWED_LOOPS: readonly (readonly [number, number])[] = LONG
     ]
   : [
       [30, 64 * MiB],
-      [400, 4 * MiB],
+      [300, 4 * MiB],
       [20_000, 64 * 1024],
     ]
 

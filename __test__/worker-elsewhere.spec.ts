@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { count, type Counted } from '../scripts/platforms/suite.js'
-import { nameOf, OTHER_RUNTIMES, ROOT } from './support/run.js'
+import { inTurn, nameOf, OTHER_RUNTIMES, ROOT } from './support/run.js'
 
 const NAME = `const name = 'Bun' in globalThis ? 'Bun' : 'Deno' in globalThis ? 'Deno' : 'Node'`
 const SPECS: Record<string, string> = {
@@ -82,8 +82,10 @@ for (const runtime of OTHER_RUNTIMES) {
     t.is(passed, 2, report)
     t.is((await runOn(runtime, { 'passes.spec.cjs': SPECS['passes.spec.cjs']! })).passed, 1)
   })
+}
 
-  for (const [name, source] of Object.entries(ENDLESS)) {
+for (const [index, [name, source]] of Object.entries(ENDLESS).entries()) {
+  for (const runtime of inTurn(index, OTHER_RUNTIMES)) {
     test.serial(`a test that does not end is a failure of the place: ${name} on ${nameOf(runtime)}`, async (t) => {
       t.is((await runOn(runtime, { [name]: source })).broken, 'ava ended with 1')
     })
