@@ -57,7 +57,6 @@ mod fault;
 mod fill;
 #[cfg(any(feature = "napi", test))]
 #[cfg_attr(test, allow(dead_code, reason = "only the binding uses all of it"))]
-mod intervals;
 mod sync;
 
 mod length;
