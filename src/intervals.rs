@@ -49,8 +49,8 @@ impl<T> Intervals<T> {
 
     /// The last one of the intervals that overlap `interval`.
     ///
-    /// Intervals that do not overlap each other end in the order in which they begin. So of those that begin before `interval`
-    /// ends, the last one ends last. If that one does not overlap `interval`, none does.
+    /// Intervals that do not overlap each other end in the order in which they begin. So of those that begin before
+    /// `interval` ends, the last one ends last. If that one does not overlap `interval`, none does.
     pub(crate) fn overlapping(&self, interval: Interval) -> Option<(Interval, &T)> {
         let (&first, (last, value)) = self.by_first.range(..=interval.last).next_back()?;
         (*last >= interval.first).then_some((Interval { first, last: *last }, value))
