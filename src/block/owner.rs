@@ -117,7 +117,7 @@ impl Block {
             // SAFETY: the block was just made. It has `len` bytes, and nobody else knows them.
             unsafe { touch(block.start, 0, len, attributes.contents(init))? };
         } else if init == Init::ZERO {
-            // SAFETY: likewise.
+            // SAFETY: as above.
             unsafe { lazy::zero(block.start, len) };
         }
         block.complete(init);
