@@ -10,8 +10,8 @@
  * @module cmalloc/native
  */
 
-/** The raw calls that `takeHotPair` hands out. */
-export interface HotPair {
+/** The raw calls that `takeRawCalls` hands out. */
+export interface RawCalls {
   /** The arguments and results of the calls: a key; a length, then an address or a reason; a byte to fill with. */
   readonly registers: Float64Array<ArrayBuffer>
   /** Allocates into a slot. */
@@ -20,6 +20,8 @@ export interface HotPair {
   free(this: void): void
   /** Frees a slot's block, whatever is in flight. */
   freeNow(this: void): void
+  /** What a slot is made with that these calls can name. */
+  readonly owner: number
   /** How far a slot's next key is from its last one. */
   readonly keyStep: number
   /** Every key is below this. */
@@ -102,7 +104,7 @@ export declare class BlockPool {
  * A block that becomes resident in steps, and that a slot takes over then. The memory is given back by `cancel()`, or
  * when the object is garbage-collected.
  */
-export declare class GrowingBlock {
+export declare class IncrementalBlock {
   /**
    * Allocates `byteLength` bytes without touching them. They are to hold anything; or the byte `fill` everywhere; or
    * the bytes of `pattern`, which are copied, over and over. `align` and `secure` are as for `Slot.allocate`.
@@ -135,8 +137,8 @@ export declare class GrowingBlock {
  * `NativeBuffer` is the handle to use; it is built on slots.
  */
 export declare class Slot {
-  /** A slot without a block. */
-  constructor()
+  /** A slot without a block. The raw calls whose `owner` is given can name it. */
+  constructor(owner?: number | undefined | null)
   /**
    * Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere. Their address is a
    * multiple of `align`, a power of two up to 4 GiB. If they are `lazy`, they become resident on first use, unless they
@@ -160,7 +162,7 @@ export declare class Slot {
    * Throws `ERR_CMALLOC_FREED` if it is gone, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_STATE` if the slot has a
    * block already.
    */
-  adopt(growing: GrowingBlock): void
+  adopt(incremental: IncrementalBlock): void
   /**
    * Takes over a block that C's `malloc` made, resized to `byteLength`. Returns whether it could not be resized, so
    * that it is as long as it was, at most `byteLength`. `claimed` says that `beginConsume` was called for it.
@@ -178,9 +180,12 @@ export declare class Slot {
    * block is let go: the `ArrayBuffer` stays as it is, and the block ends as soon as nobody has that any more; likewise
    * if its bytes were transferred.
    *
+   * Returns 0 if the block has ended; 1 if it was let go because a network handle is open, 2 because a request is in
+   * flight.
+   *
    * Throws `ERR_CMALLOC_FREED` if there is none.
    */
-  free(): void
+  free(): number
   /**
    * Frees the block as `free` does, whatever is in flight: for who knows that nobody is using its bytes.
    *
@@ -195,12 +200,12 @@ export declare class Slot {
   release(): bigint
   /**
    * Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`; or copies the block,
-   * and lets the old one go as `free` does, if somebody may be using its bytes.
+   * and lets the old one go as `free` does, if somebody may be using its bytes. Returns what `free` does.
    *
    * Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_CMALLOC_LOCK_LIMIT` for a
    * secure block.
    */
-  resize(byteLength: number): void
+  resize(byteLength: number): number
   /**
    * Resizes the block for its next owner, as `consume` does: returns whether it could not be
    * resized, so that it is as long as it was, at most `byteLength`.
@@ -323,8 +328,8 @@ export declare function debugMode(): boolean
 export declare function endConsume(address: bigint): void
 
 /**
- * Says that this environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not be told
- * apart, as the process ends with it.
+ * Says that this environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not be told apart, as the
+ * process ends with it.
  */
 export declare function endsWithProcess(): void
 
@@ -400,19 +405,18 @@ export declare function setMemoryLimit(bytes?: number | undefined | null): void
 export declare function stats(): ProcessStats
 
 /**
- * Hands the raw calls out, once in each environment. They take and return numbers in `registers`:
+ * Hands raw calls out, for slots that are made with their `owner`. They take and return numbers in `registers`:
  *
  * - `allocate()` allocates `registers[1]` bytes into the slot of key `registers[0]`, filled with the byte
  *   `registers[2]`, or as they are if that is -1. It sets `registers[1]` to the block's address, or to -1 if a
  *   number cannot hold it.
  * - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
- *   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to 0 if the block has ended; to 1 if it
- *   was let go because a network handle is open, to 2 because a request is in flight. `Slot.resize` does so, too.
+ *   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to what `Slot.free` returns.
  * - `freeNow()` is to `free()` what `Slot.freeNow` is to `Slot.free`.
  *
- * All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
+ * All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale, forged or another owner's.
  */
-export declare function takeHotPair(): HotPair
+export declare function takeRawCalls(): RawCalls
 
 /** What the calling thread's handles did. */
 export interface ThreadStats {

@@ -1,10 +1,10 @@
-import { DEBUG } from '../debug.js'
-import { fillBytes } from '../fill-bytes.js'
-import type { CheckedInit } from '../init.js'
-import { malloc } from '../malloc.js'
-import type { NativeBuffer } from '../native-buffer.js'
-import type { Pinnable } from '../pin.js'
-import { Bytes, max, min, typedArray } from '../primordials.js'
+import { DEBUG } from '../core/debug.js'
+import { fillBytes } from '../core/fill-bytes.js'
+import type { CheckedInit } from '../core/init.js'
+import { malloc } from '../core/malloc.js'
+import type { NativeBuffer } from '../core/native-buffer.js'
+import type { Pinnable } from '../core/pin.js'
+import { Bytes, max, min, typedArray } from '../runtime/primordials.js'
 
 /** A block that regions are cut from. */
 export interface Chunk {

@@ -1,4 +1,4 @@
-import type { Pinnable } from '../pin.js'
+import type { Pinnable } from '../core/pin.js'
 import { cutBack, freeChunks, isWhole, NO_CHUNK, openChunk, startIn, type Chunk } from './chunk.js'
 
 /**

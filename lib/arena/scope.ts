@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { illegalConstructor, invalidType } from '../errors.js'
+import { illegalConstructor, invalidType } from '../runtime/errors.js'
 import { NO_CHUNK, type Chunk } from './chunk.js'
 
 /** The regions since a mark. They end together, as the generation moves on. */

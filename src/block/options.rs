@@ -30,7 +30,11 @@ impl BlockOptions {
     /// The options of [`Block::malloc`]: aligned as `malloc` aligns, resident at once, contents undefined.
     #[must_use]
     pub const fn new() -> Self {
-        Self { attributes: Attributes::PLAIN, init: Init::Uninit }
+        Self::with_init(Init::Uninit)
+    }
+
+    pub(crate) const fn with_init(init: Init) -> Self {
+        Self { attributes: Attributes::PLAIN, init }
     }
 
     /// Makes the block's address a multiple of `alignment`.
