@@ -25,7 +25,7 @@ pub(crate) fn register(retainer: Weak<dyn Retainer>) {
 }
 
 /// Frees what every retainer of the process retains. Returns whether there was anything.
-pub(crate) fn free_retained() -> bool {
+fn free_retained() -> bool {
     // All are asked, also after the first that had something.
     retainers().iter().map(|retainer| retainer.free_retained()).sum::<usize>() > 0
 }
