@@ -1318,7 +1318,8 @@ async function systemDoesNotTell(t: ExecutionContext): Promise<void> {
 }
 
 test('Errors: the README has every code of the type ErrorCode, and no others', (t) => {
-  const [, union = ''] = /export type ErrorCode =\n((?: +\| '\w+'\n)+)/.exec(readDocument('lib/runtime/errors.ts')) ?? []
+  const [, union = ''] =
+    /export type ErrorCode =\n((?: +\| '\w+'\n)+)/.exec(readDocument('lib/runtime/errors.ts')) ?? []
   const codes = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => code!)
   t.true(codes.length >= 11)
   const [, ...rows] = table(readme, 'Errors')
