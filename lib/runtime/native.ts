@@ -29,7 +29,7 @@ export type BlockPool = native.BlockPool
 export type GrowingBlock = native.GrowingBlock
 export type Slot = native.Slot
 
-/** Allocate into a slot and free its block, by the slot's key: faster than its methods. */
+/** Functions that allocate into a slot and free its block, by the slot's key. They are faster than its methods. */
 export const rawCalls = binding.takeHotPair()
 
 if (isMainThread) binding.endsWithProcess()
