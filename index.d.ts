@@ -10,8 +10,8 @@
  * @module cmalloc/native
  */
 
-/** The raw calls that `takeHotPair` hands out. */
-export interface HotPair {
+/** The raw calls that `takeRawCalls` hands out. */
+export interface RawCalls {
   /** The arguments and results of the calls: a key; a length, then an address or a reason; a byte to fill with. */
   readonly registers: Float64Array<ArrayBuffer>
   /** Allocates into a slot. */
@@ -102,7 +102,7 @@ export declare class BlockPool {
  * A block that becomes resident in steps, and that a slot takes over then. The memory is given back by `cancel()`, or
  * when the object is garbage-collected.
  */
-export declare class GrowingBlock {
+export declare class IncrementalBlock {
   /**
    * Allocates `byteLength` bytes without touching them. They are to hold anything; or the byte `fill` everywhere; or
    * the bytes of `pattern`, which are copied, over and over. `align` and `secure` are as for `Slot.allocate`.
@@ -160,7 +160,7 @@ export declare class Slot {
    * Throws `ERR_CMALLOC_FREED` if it is gone, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_INVALID_STATE` if the slot has a
    * block already.
    */
-  adopt(growing: GrowingBlock): void
+  adopt(incremental: IncrementalBlock): void
   /**
    * Takes over a block that C's `malloc` made, resized to `byteLength`. Returns whether it could not be resized, so
    * that it is as long as it was, at most `byteLength`. `claimed` says that `beginConsume` was called for it.
@@ -323,8 +323,8 @@ export declare function debugMode(): boolean
 export declare function endConsume(address: bigint): void
 
 /**
- * Says that this environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not be told
- * apart, as the process ends with it.
+ * Says that this environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not be told apart, as the
+ * process ends with it.
  */
 export declare function endsWithProcess(): void
 
@@ -412,7 +412,7 @@ export declare function stats(): ProcessStats
  *
  * All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
  */
-export declare function takeHotPair(): HotPair
+export declare function takeRawCalls(): RawCalls
 
 /** What the calling thread's handles did. */
 export interface ThreadStats {

@@ -238,8 +238,8 @@ test.serial('the example with the progress bar ends with everything resident', a
   t.regex(stdout, /^73400320 bytes at 0x[0-9a-f]+; a timer ran \d+ times meanwhile$/m)
 })
 
-test.serial('a GrowingBlock is adopted once, and gone after cancel', async (t) => {
-  const growing = new native.GrowingBlock(3 * MiB, 5)
+test.serial('a IncrementalBlock is adopted once, and gone after cancel', async (t) => {
+  const growing = new native.IncrementalBlock(3 * MiB, 5)
   t.is(growing.residentBytes(), 0)
   await growing.step(MiB)
   t.true(growing.residentBytes() > 0)
@@ -251,21 +251,21 @@ test.serial('a GrowingBlock is adopted once, and gone after cancel', async (t) =
   t.throws(() => growing.residentBytes(), { code: 'ERR_CMALLOC_FREED' })
   await growing.step(MiB)
   growing.cancel()
-  const cancelled = new native.GrowingBlock(3 * MiB)
+  const cancelled = new native.IncrementalBlock(3 * MiB)
   cancelled.cancel()
   t.throws(() => slot.adopt(cancelled), { code: 'ERR_INVALID_STATE' })
   t.throws(() => other.adopt(cancelled), { code: 'ERR_CMALLOC_FREED' })
   slot.free()
-  t.throws(() => new native.GrowingBlock(8, null, new Uint8Array()), { code: 'ERR_INVALID_ARG_VALUE' })
-  t.throws(() => new native.GrowingBlock(0), { code: 'ERR_OUT_OF_RANGE' })
-  t.throws(() => new native.GrowingBlock(8, 256), { code: 'ERR_OUT_OF_RANGE' })
+  t.throws(() => new native.IncrementalBlock(8, null, new Uint8Array()), { code: 'ERR_INVALID_ARG_VALUE' })
+  t.throws(() => new native.IncrementalBlock(0), { code: 'ERR_OUT_OF_RANGE' })
+  t.throws(() => new native.IncrementalBlock(8, 256), { code: 'ERR_OUT_OF_RANGE' })
   t.throws(() => growing.step(0), { code: 'ERR_OUT_OF_RANGE' })
 })
 
-test.serial('a GrowingBlock that is dropped gives its memory back', async (t) => {
+test.serial('a IncrementalBlock that is dropped gives its memory back', async (t) => {
   const limit = 200 * MiB
   // In functions that return, so that nothing holds on to the last one.
-  await Promise.all([1, 2, 3].map(async () => await new native.GrowingBlock(LONG).step(MiB)))
+  await Promise.all([1, 2, 3].map(async () => await new native.IncrementalBlock(LONG).step(MiB)))
   for (let round = 0; round < 100 && !fits(150 * MiB, limit); round++) {
     globalThis.gc?.()
     // oxlint-disable-next-line no-await-in-loop -- each round needs its own turn of the event loop

@@ -557,7 +557,7 @@ onEachOnGlibc(
       { node },
     )
     t.is(outcome.said.length, 6)
-    const none = 'The address 0x0 is none of a block of malloc: '
+    const none = 'The address 0x0 does not begin a block of malloc: '
     for (const [index, [name, code, message, kept]] of (
       outcome.said as [string, string, string, boolean][]
     ).entries()) {

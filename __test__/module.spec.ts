@@ -28,7 +28,7 @@ test('cmalloc/native is the binding, index.js', async (t) => {
 test('cmalloc takes the raw calls, so that nobody else can', async (t) => {
   const source = `
     require('cmalloc')
-    try { require('cmalloc/native').takeHotPair() } catch (error) { console.log(error.code) }`
+    try { require('cmalloc/native').takeRawCalls() } catch (error) { console.log(error.code) }`
   const { stdout } = await runSource(source)
   t.is(stdout.trim(), 'ERR_INVALID_STATE')
 })

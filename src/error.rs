@@ -1,43 +1,42 @@
-//! Why memory was refused.
+//! [`OutOfMemory`]: why a request for memory was refused.
 
 use std::{fmt, io};
 
-/// Why a block was refused. Every number is in bytes.
+/// Why a request for memory was refused. Every number is in bytes.
 ///
-/// Nothing was changed by the call that returned it: no page was touched, or what was touched has
-/// been given back.
+/// The call that returned it changed nothing, and has given back what memory it had taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutOfMemory {
-    /// The C allocator returned `NULL`: an address-space limit (`ulimit -v`), exhausted address
-    /// space, or a length that no block can have.
+    /// The C allocator returned `NULL`, because of a limit of the address space (`ulimit -v`) or because no addresses are
+    /// left. Or no block can have the requested length.
     Allocator {
-        /// What was asked of the allocator.
+        /// The requested length.
         requested: usize,
     },
-    /// The machine, or a container above the process, has not that much left.
+    /// The machine, or a container above the process, does not have that much left.
     Machine {
-        /// What was still to be made resident.
+        /// How much was still to be made resident.
         requested: usize,
-        /// What the system can give, from [`Budget::available`](crate::Budget::available).
+        /// How much is left: [`Budget::available`](crate::Budget::available).
         available: u64,
-        /// What is left to the rest of the process on top of the request.
+        /// How much of that is kept for the rest of the process.
         reserve: usize,
     },
-    /// A secure block cannot be locked in memory, or not be left out of core dumps.
+    /// A secure block cannot be locked in memory, or cannot be left out of core dumps.
     Lock {
         /// How many bytes were to be locked.
         requested: usize,
         /// How many bytes the process may lock (`RLIMIT_MEMLOCK`); `None` if there is no limit.
         limit: Option<u64>,
-        /// What the system answered; [`Unsupported`](std::io::ErrorKind::Unsupported) where it cannot do so at all.
+        /// The system's error; [`Unsupported`](std::io::ErrorKind::Unsupported) if the system cannot do this at all.
         reason: io::ErrorKind,
     },
-    /// The limit set with [`set_memory_limit`](crate::set_memory_limit) would be passed.
+    /// The limit set with [`set_memory_limit`](crate::set_memory_limit) would be exceeded.
     Limit {
-        /// What was asked for.
+        /// The requested length.
         requested: usize,
-        /// What live blocks hold already.
+        /// How much live blocks hold already.
         live: usize,
         /// The limit.
         limit: usize,
@@ -85,8 +84,8 @@ impl fmt::Display for OutOfMemory {
 
 impl std::error::Error for OutOfMemory {}
 
-/// For functions that do I/O with a block: [`io::ErrorKind::OutOfMemory`], but
-/// [`Unsupported`](io::ErrorKind::Unsupported) for a secure block where there are none.
+/// For functions that do I/O with a block. The kind is [`io::ErrorKind::OutOfMemory`], or
+/// [`Unsupported`](io::ErrorKind::Unsupported) if the system has no secure blocks.
 ///
 /// # Examples
 ///
@@ -119,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_an_error_of_io_it_keeps_its_reason() {
+    fn an_io_error_keeps_the_refusal() {
         let kind = |refusal: OutOfMemory| {
             let error = io::Error::from(refusal);
             assert_eq!(error.get_ref().and_then(|inner| inner.downcast_ref()), Some(&refusal));

@@ -1,9 +1,9 @@
-//! Fault injection, for tests: makes one of the calls into the C library or the system fail.
+//! Fault injection for tests: makes one call into the C library or the system fail.
 //!
-//! Only in builds with the feature `fault-injection`; in all others [`strikes`] is `false` at compile
-//! time. Each thread counts for itself.
+//! It exists only in builds with the feature `fault-injection`. In all others [`strikes`] is a constant `false`. Each thread
+//! counts its own calls.
 //!
-//! Also makes the runtime refuse `ArrayBuffer`s over foreign memory, as Electron does: for the whole process.
+//! With the feature `napi` it can also refuse `ArrayBuffer`s over foreign memory, as Electron does, for the whole process.
 
 #[cfg(feature = "fault-injection")]
 use std::cell::Cell;
@@ -16,24 +16,24 @@ static EXTERNAL_BUFFERS_REFUSED: AtomicBool = AtomicBool::new(false);
 
 #[cfg(feature = "fault-injection")]
 thread_local! {
-    /// How many calls are still let through; `None` if nothing is injected.
+    /// How many calls still succeed before one fails; `None` if none will.
     static COUNTDOWN: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Lets `calls` calls of this thread through, and makes the one after them fail. Only that one.
+/// Lets this many calls of the thread succeed, and makes the next one fail. Only that one.
 #[cfg(feature = "fault-injection")]
 pub fn arm(calls: u64) {
     COUNTDOWN.set(Some(calls));
 }
 
-/// Injects nothing any more. Returns whether the fault has struck since [`arm`].
+/// Stops the injection. Returns whether a call was made to fail since [`arm`].
 #[cfg(feature = "fault-injection")]
 #[must_use]
 pub fn disarm() -> bool {
     COUNTDOWN.replace(None).is_none()
 }
 
-/// Whether the call that asks is the one to fail.
+/// Whether the caller must fail now.
 #[cfg(feature = "fault-injection")]
 pub(crate) fn strikes() -> bool {
     match COUNTDOWN.get() {
@@ -49,7 +49,7 @@ pub(crate) fn strikes() -> bool {
     }
 }
 
-/// Nothing is injected in this build.
+/// In this build no call is made to fail.
 #[cfg(not(feature = "fault-injection"))]
 #[inline(always)]
 pub(crate) const fn strikes() -> bool {
@@ -62,13 +62,13 @@ pub(crate) fn refuse_external_buffers() {
     EXTERNAL_BUFFERS_REFUSED.store(true, Ordering::Relaxed);
 }
 
-/// Whether an `ArrayBuffer` over foreign memory is to be refused.
+/// Whether `ArrayBuffer`s over foreign memory must be refused.
 #[cfg(all(feature = "fault-injection", feature = "napi"))]
 pub(crate) fn external_buffers_are_refused() -> bool {
     EXTERNAL_BUFFERS_REFUSED.load(Ordering::Relaxed)
 }
 
-/// Nothing is refused in this build.
+/// In this build none is refused.
 #[cfg(all(not(feature = "fault-injection"), feature = "napi"))]
 #[inline(always)]
 pub(crate) const fn external_buffers_are_refused() -> bool {

@@ -1,27 +1,26 @@
-//! Filling: repeating a pattern over a run of bytes.
+//! Fills bytes with a repeated pattern.
 
 use std::ptr;
 
-/// What is copied at once: half of a second-level cache, from where copying is fastest.
+/// The longest copy. It fits into half of a second-level cache, from which copying is fastest.
 const SOURCE: usize = 128 << 10;
 
-/// Repeats `pattern` over `len` bytes from `start`, beginning with its byte `phase`; the last repetition is cut. An
-/// empty pattern changes nothing.
+/// Repeats `pattern` over `len` bytes from `start`, beginning with the byte of the pattern at offset `phase`. The last
+/// repetition is cut off at the end. An empty pattern changes nothing.
 ///
 /// # Safety
 ///
-/// `start` must be valid for writes of `len` bytes, `pattern` for reads of `pattern_len`; they may overlap, if `phase`
-/// is 0. It must be less than `pattern_len`, or 0.
+/// `start` must be valid for writes of `len` bytes, and `pattern` for reads of `pattern_len` bytes. `phase` must be 0 or less
+/// than `pattern_len`. The two may overlap only if `phase` is 0.
 pub(crate) unsafe fn fill(start: *mut u8, len: usize, pattern: *const u8, pattern_len: usize, phase: usize) {
     if pattern_len == 1 {
-        // SAFETY: both are valid as the caller says.
+        // SAFETY: the caller promises that both are valid.
         unsafe { start.write_bytes(*pattern, len) };
         return;
     }
     let to_end = (pattern_len - phase).min(len);
     let mut filled = pattern_len.min(len);
-    // SAFETY: `to_end` is at most what the pattern has from `phase` on, the rest at most what it has before, and both
-    // together at most `len`.
+    // SAFETY: the pattern has at least `to_end` bytes from `phase` on, and the others before. Together they are at most `len`.
     unsafe {
         ptr::copy(pattern.add(phase), start, to_end);
         ptr::copy(pattern, start.add(to_end), filled - to_end);
@@ -29,12 +28,12 @@ pub(crate) unsafe fn fill(start: *mut u8, len: usize, pattern: *const u8, patter
     if filled == 0 {
         return;
     }
-    // The run doubles itself until the source is large enough. It always starts at `start` and is a
-    // multiple of the pattern long, so that each copy continues the pattern.
+    // What is filled is copied behind itself, which doubles it, until it has the length of the longest copy. The source always
+    // starts at `start`, and its length is a multiple of the pattern's, so each copy continues the pattern.
     let mut source = filled;
     while filled < len {
         let count = source.min(len - filled);
-        // SAFETY: the source is filled, the target begins behind it and ends at `len` at the latest.
+        // SAFETY: the source is filled. The target begins after it and ends at `len` at the latest.
         unsafe { ptr::copy_nonoverlapping(start, start.add(filled), count) };
         filled += count;
         if source < SOURCE {
@@ -56,7 +55,7 @@ mod tests {
                 for phase in [0, 1, 2, pattern_len - 1] {
                     let phase = phase.min(pattern_len - 1);
                     let mut bytes = vec![0; *len];
-                    // SAFETY: a vector and a slice that are as long as is said, and the phase is in the pattern.
+                    // SAFETY: the lengths are those of the vector and the slice. The phase is less than the pattern's.
                     unsafe { fill(bytes.as_mut_ptr(), *len, pattern.as_ptr(), pattern_len, phase) };
                     let expected = pattern.iter().cycle().skip(phase);
                     assert!(bytes.iter().zip(expected).all(|(a, b)| a == b), "{pattern_len} over {len} from {phase}");

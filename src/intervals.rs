@@ -1,23 +1,23 @@
-//! [`Intervals`]: disjoint runs of addresses, each with what it belongs to.
+//! [`Intervals`]: address ranges that do not overlap, each with a value.
 
 use std::collections::BTreeMap;
 
-/// A run of addresses that is not empty. Its last address may be the last one that there is.
+/// A range of addresses that is not empty. It may include the highest address, which a half-open range could not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interval {
     first: u64,
     last: u64,
 }
 
-/// Intervals of which no two overlap, each with a value.
+/// Intervals that do not overlap, each with a value.
 #[derive(Debug)]
 pub(crate) struct Intervals<T> {
-    /// By their first address: the last one, and the value.
+    /// The last address and the value of each interval, by its first address.
     by_first: BTreeMap<u64, (u64, T)>,
 }
 
 impl Interval {
-    /// The `len` addresses from `first`; `None` if there are none, or if not all of them fit into 64 bits.
+    /// The `len` addresses from `first` on; `None` if `len` is 0, or if the last address does not fit into 64 bits.
     pub(crate) fn new(first: u64, len: u64) -> Option<Self> {
         let last = first.checked_add(len.checked_sub(1)?)?;
         Some(Self { first, last })
@@ -27,7 +27,7 @@ impl Interval {
         self.first
     }
 
-    /// How many addresses there are; at most 2^64 - 1, which only the interval of all of them exceeds.
+    /// How many addresses there are. For the interval of all 2^64 addresses it is one less.
     pub(crate) fn len(self) -> u64 {
         (self.last - self.first).saturating_add(1)
     }
@@ -38,7 +38,7 @@ impl<T> Intervals<T> {
         Self { by_first: BTreeMap::new() }
     }
 
-    /// Adds an interval, if it overlaps none. If it does, the value comes back.
+    /// Adds an interval. If it overlaps another one, nothing is added and the value is returned.
     pub(crate) fn insert(&mut self, interval: Interval, value: T) -> Result<(), T> {
         if self.overlapping(interval).is_some() {
             return Err(value);
@@ -47,10 +47,10 @@ impl<T> Intervals<T> {
         Ok(())
     }
 
-    /// The last of the intervals that have an address in common with `interval`.
+    /// The last one of the intervals that overlap `interval`.
     ///
-    /// As they are disjoint, they end in the order in which they begin: of those that begin before `interval` ends,
-    /// the last one reaches furthest. If that one does not reach it, none does.
+    /// Intervals that do not overlap each other end in the order in which they begin. So of those that begin before `interval`
+    /// ends, the last one ends last. If that one does not overlap `interval`, none does.
     pub(crate) fn overlapping(&self, interval: Interval) -> Option<(Interval, &T)> {
         let (&first, (last, value)) = self.by_first.range(..=interval.last).next_back()?;
         (*last >= interval.first).then_some((Interval { first, last: *last }, value))
@@ -61,22 +61,22 @@ impl<T> Intervals<T> {
         self.by_first.get(&first).map(|(_, value)| value)
     }
 
-    /// Takes the interval out that begins at `first`. Returns its value.
+    /// Removes the interval that begins at `first`, and returns its value.
     pub(crate) fn remove(&mut self, first: u64) -> Option<T> {
         self.by_first.remove(&first).map(|(_, value)| value)
     }
 
-    /// How many there are.
+    /// The number of intervals.
     pub(crate) fn len(&self) -> usize {
         self.by_first.len()
     }
 
-    /// Where each begins, and its value.
+    /// The first address and the value of each interval.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.by_first.iter().map(|(first, (_, value))| (*first, value))
     }
 
-    /// Takes every interval out.
+    /// Removes all intervals, and returns their values.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
         std::mem::take(&mut self.by_first).into_values().map(|(_, value)| value)
     }
@@ -146,7 +146,7 @@ mod tests {
             ..ProptestConfig::default()
         })]
 
-        /// Against a list that is searched from end to end.
+        /// Compared with a list of which every entry is looked at.
         #[test]
         fn overlaps_are_those_that_a_look_at_each_finds(
             steps in vec((0..300u64, 1..40u64, any::<bool>()), 1..if cfg!(miri) { 20 } else { 200 })

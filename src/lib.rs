@@ -1,13 +1,13 @@
 //! Blocks of C memory that are resident the moment you get them.
 //!
-//! A [`Block`] owns one run of bytes from C's `malloc` family. Before it is handed out every page of
-//! it is touched, so that the first use pays no page fault; when it is dropped it is given back with
-//! C's `free`, once. C code may take it over ([`Block::into_raw`]), and a block that C code made can
-//! be adopted ([`Block::consume`]). A [`Pool`] keeps blocks resident after their end, for the next.
+//! A [`Block`] owns one run of bytes from C's `malloc` family. Every page of it is touched before you get it, so that its
+//! first use causes no page faults. When it is dropped, it is freed once, with C's `free`. C code can take a block over
+//! ([`Block::into_raw`]), and a block that C code made can be adopted ([`Block::consume`]). A [`Pool`] retains blocks and
+//! hands them out again, still resident. An [`IncrementalBlock`] becomes resident step by step.
 //!
-//! A request that the machine, its container or the process's own limit cannot serve is an
-//! [`OutOfMemory`] value, decided *before* a page is touched: eager touching would otherwise meet
-//! the system's out-of-memory killer, which gives no error to handle.
+//! If the machine, its container or the process's own limit does not have enough memory for a request, the result is an
+//! [`OutOfMemory`] error. This is decided *before* a page is touched. Otherwise the system's out-of-memory killer would end
+//! the process, without an error that could be handled.
 //!
 //! # Examples
 //!
@@ -23,18 +23,17 @@
 //! # Ok::<(), cmalloc::OutOfMemory>(())
 //! ```
 //!
-//! `cargo run --example resident` does all of the above, in some 90 lines: `examples/resident.rs`.
+//! `examples/resident.rs` shows all of this in some 90 lines. Run it with `cargo run --example resident`.
 //!
 //! # Features
 //!
-//! - `napi`: the Node-API binding, which the npm package is built from. Off by default; the crate
-//!   then depends on `libc` and `zeroize` alone, and on Windows on `windows-sys`.
+//! - `napi`: the Node-API binding, from which the npm package is built. It is off by default. Without it the crate depends
+//!   only on `libc` and `zeroize`, and on Windows on `windows-sys`.
 //!
-//! # The standard library
+//! # Requirements
 //!
-//! The crate needs it, and processors with addresses of 64 bits. It keeps books that all threads share and allowances
-//! of each thread, touches large blocks with several threads, reads the system's files to learn what memory is left,
-//! and reports [`std::io::Error`]s: of a crate without `std`, only the bare allocator would be left.
+//! The crate needs the standard library, for threads, thread-local values, files and [`std::io::Error`]. It compiles only for
+//! processors with addresses of 64 bits.
 //!
 //! # Platforms
 //!
@@ -46,35 +45,49 @@
 //! | FreeBSD | a write to each page | `mincore` | `sysctl vm.stats` |
 //! | others | a write to each page | [`std::io::ErrorKind::Unsupported`] | unknown: only the allocator and the set limit refuse |
 
-// Lengths and addresses are numbers of 64 bits throughout, and JavaScript gets them as such.
-const _: () = assert!(usize::BITS == 64, "cmalloc is for processors with addresses of 64 bits");
+// Lengths and addresses have 64 bits everywhere in the crate, and JavaScript gets them as such.
+const _: () = assert!(usize::BITS == 64, "cmalloc needs a processor with addresses of 64 bits");
 
-mod allocator;
-mod block;
-mod books;
-mod budget;
-pub mod debug;
+// A module imports only from the groups above its own.
 mod error;
 #[cfg(feature = "fault-injection")]
 pub mod fault;
 #[cfg(not(feature = "fault-injection"))]
 mod fault;
 mod fill;
-mod growing;
 #[cfg(any(feature = "napi", test))]
 #[cfg_attr(test, allow(dead_code, reason = "only the binding uses all of it"))]
 mod intervals;
+mod sync;
+
+mod length;
+
+mod allocator;
+
+mod os;
+
+mod budget;
+mod placement;
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod testing;
+
+mod residency;
+
+mod touch;
+
+pub mod debug;
+mod reclaim;
+
+mod block;
+
+mod incremental;
+mod pool;
+
 #[cfg(feature = "napi")]
 #[cfg_attr(test, allow(dead_code, reason = "what JavaScript calls is not registered in a test build"))]
 mod napi;
-mod os;
-mod placement;
-mod pool;
-mod residency;
-mod sync;
-mod touch;
 
-/// The Rust of the README is compiled and run.
+/// Compiles and runs the Rust examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -82,6 +95,6 @@ struct Readme;
 pub use block::{Alignment, Block, BlockOptions, Consumed};
 pub use budget::{Budget, budget, set_memory_limit};
 pub use error::OutOfMemory;
-pub use growing::Growing;
+pub use incremental::IncrementalBlock;
 pub use os::page_size;
 pub use pool::{Pool, PoolOptions, PoolStats};

@@ -1,45 +1,45 @@
-//! Where large blocks are placed: such that huge pages fit under them.
+//! Places large blocks so that huge pages fit under them.
 //!
-//! What is mapped for a block alone starts on the boundary of a huge page; so does the block, as what C's `malloc`
-//! writes in front of it would keep the first huge page away. Somewhat more is asked for than the block holds: Linux
-//! (since 6.7) places a mapping on such a boundary if its length is a multiple, also when `realloc` moves it: without
-//! copying, and with its huge pages. What is asked for in addition is not touched; it takes addresses, but no memory.
+//! A large block is usually a mapping of its own. It is aligned to a huge page, because its first huge page would otherwise
+//! be kept away by the header that C's `malloc` writes before it. The request is rounded up, so that block and header
+//! together are whole huge pages: then Linux, since 6.7, aligns the mapping also when `realloc` moves it, and moves it
+//! without copying, with its huge pages. The additional bytes are never touched: they take addresses, but no memory.
 //!
-//! Blocks that come and go are another matter: those that are mapped are resident anew each time. glibc learns that
-//! from the first large one that is freed, and takes what is no longer than that one from its heap from then on.
-//! There a block is placed as C places it: what alignment leaves over would be taken by small blocks that stay, and
-//! the heap would never shrink.
+//! A mapping must be made resident anew for each block. Therefore glibc takes a block from its heap if it is no longer than
+//! one that was freed before. Such blocks are not aligned here: small blocks would settle in the gaps that alignment leaves
+//! in the heap, and it could never shrink.
 //!
-//! Where there are no huge pages, this is the [`allocator`].
+//! On a system without huge pages, all of this does the same as [`allocator`].
 
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::length::BlockLen;
 use crate::{allocator, os};
 
-/// The smallest that huge pages are, on any system.
+/// The size of the smallest huge pages of any system.
 const SMALLEST_HUGE_PAGE: usize = 1 << 20;
 
-/// What an allocator may need of a mapping for its own books.
-const BOOKS: usize = 128;
+/// How much of a mapping an allocator may need for its own header.
+const HEADER: usize = 128;
 
-/// glibc never takes longer blocks from its heap.
+/// glibc never takes blocks from its heap that are longer than this.
 const ALWAYS_MAPPED: usize = 32 << 20;
 
-/// The longest block that was freed.
+/// The length of the longest block that was freed.
 static LONGEST_FREED: AtomicUsize = AtomicUsize::new(0);
 
 /// `malloc(len)`.
 #[inline]
-pub(crate) fn malloc(len: usize) -> Option<NonNull<u8>> {
-    let Some(huge) = huge_page_for(len) else { return allocator::malloc(len) };
+pub(crate) fn malloc(len: BlockLen) -> Option<NonNull<u8>> {
+    let Some(huge) = huge_page_for(len.get()) else { return allocator::malloc(len) };
     allocator::aligned(huge, padded(len, huge)).or_else(|| allocator::malloc(len))
 }
 
-/// A block that starts on a multiple of `alignment`.
-pub(crate) fn aligned(alignment: usize, len: usize) -> Option<NonNull<u8>> {
-    let placed = huge_page_for(len).and_then(|huge| allocator::aligned(alignment.max(huge), padded(len, huge)));
+/// A block that starts at a multiple of `alignment`.
+pub(crate) fn aligned(alignment: usize, len: BlockLen) -> Option<NonNull<u8>> {
+    let placed = huge_page_for(len.get()).and_then(|huge| allocator::aligned(alignment.max(huge), padded(len, huge)));
     placed.or_else(|| allocator::aligned(alignment, len))
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn aligned(alignment: usize, len: usize) -> Option<NonNull<u8>> {
 ///
 /// # Safety
 ///
-/// As for [`allocator::free`]; the block must hold `len` bytes.
+/// As for [`allocator::free`]. The block must have `len` bytes.
 #[inline]
 pub(crate) unsafe fn free(block: NonNull<u8>, len: usize) {
     // SAFETY: passed on from the caller.
@@ -59,6 +59,8 @@ pub(crate) unsafe fn free(block: NonNull<u8>, len: usize) {
     }
 }
 
+/// Remembers the length of a block that is about to be freed.
+///
 /// # Safety
 ///
 /// `block` must be a live block of the C allocator.
@@ -68,11 +70,11 @@ unsafe fn learn_from(block: NonNull<u8>) {
     LONGEST_FREED.fetch_max(held.unwrap_or(0), Ordering::Relaxed);
 }
 
-/// `calloc(len, 1)`. There is no `calloc` that aligns; but what is mapped is zero, and not cleared again.
+/// `calloc(len, 1)`. No `calloc` aligns. But it does not clear a mapping, which is zero already.
 #[inline]
-pub(crate) fn calloc(len: usize) -> Option<NonNull<u8>> {
-    // Should it come from a heap after all, then it is cleared to the last byte that was asked for.
-    let huge = if len < ALWAYS_MAPPED { None } else { huge_page_for(len) };
+pub(crate) fn calloc(len: BlockLen) -> Option<NonNull<u8>> {
+    // A shorter block may come from a heap, where `calloc` would also clear the bytes that are added here.
+    let huge = if len.get() < ALWAYS_MAPPED { None } else { huge_page_for(len.get()) };
     let Some(huge) = huge else { return allocator::calloc(len) };
     allocator::calloc(padded(len, huge)).or_else(|| allocator::calloc(len))
 }
@@ -83,20 +85,20 @@ pub(crate) fn calloc(len: usize) -> Option<NonNull<u8>> {
 ///
 /// As for [`allocator::realloc`].
 #[inline]
-pub(crate) unsafe fn realloc(block: NonNull<u8>, len: usize) -> Option<NonNull<u8>> {
-    // SAFETY: passed on from the caller; a block that could not be resized is as it was.
+pub(crate) unsafe fn realloc(block: NonNull<u8>, len: BlockLen) -> Option<NonNull<u8>> {
+    // SAFETY: passed on from the caller. If the first call fails, the block is unchanged.
     unsafe {
-        let Some(huge) = huge_page_for(len) else { return allocator::realloc(block, len) };
+        let Some(huge) = huge_page_for(len.get()) else { return allocator::realloc(block, len) };
         allocator::realloc(block, padded(len, huge)).or_else(|| allocator::realloc(block, len))
     }
 }
 
-/// The pages of a block that holds at least `len` bytes: those that C mapped for it, as far as that can be told, or
-/// else those that it lies in.
+/// The pages of a block that holds at least `len` bytes: those of its mapping if it has one of its own, or else the pages that
+/// it lies in.
 ///
-/// What is told to the system about a part of a mapping cuts it in two, which `realloc` cannot move without
-/// copying. A block of [`malloc`] that ends on the boundary of a huge page is a mapping by itself, and the huge page
-/// before it was left over to align it. Should it be something else, then what is told about it does no harm.
+/// Advice to the system about a part of a mapping cuts it in two, and then `realloc` must copy it to move it. A block of
+/// [`malloc`] that ends at the boundary of a huge page is a mapping of its own: the huge page before it is what was left over
+/// for its alignment. If that guess is wrong, the advice does no harm.
 ///
 /// # Safety
 ///
@@ -111,7 +113,7 @@ pub(crate) unsafe fn mapping(block: NonNull<u8>, len: usize) -> Range<usize> {
     }
 }
 
-/// The size of a huge page, if one fits into a block of `len` bytes, and the block will be mapped by itself.
+/// The size of a huge page, if one fits into a block of `len` bytes and the block will be a mapping of its own.
 #[inline]
 fn huge_page_for(len: usize) -> Option<usize> {
     if len < SMALLEST_HUGE_PAGE || len <= LONGEST_FREED.load(Ordering::Relaxed) {
@@ -120,22 +122,28 @@ fn huge_page_for(len: usize) -> Option<usize> {
     os::huge_page_size().filter(|huge| len >= *huge)
 }
 
-/// Such that block and books are whole huge pages.
-fn padded(len: usize, huge: usize) -> usize {
-    len.checked_add(BOOKS).and_then(|end| end.checked_next_multiple_of(huge)).map_or(len, |end| end - BOOKS)
+/// The length to ask for, so that block and header together are whole huge pages.
+fn padded(len: BlockLen, huge: usize) -> BlockLen {
+    let used = len.get() + HEADER;
+    len.plus(used.next_multiple_of(huge) - used).unwrap_or(len)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn length(len: usize) -> BlockLen {
+        BlockLen::new(len).unwrap()
+    }
+
     #[test]
-    fn block_and_books_are_whole_huge_pages() {
+    fn block_and_header_are_whole_huge_pages() {
         const HUGE: usize = 2 << 20;
-        for (len, pages) in [(HUGE, 2), (2 * HUGE - BOOKS, 2), (2 * HUGE - BOOKS + 1, 3), (512 * HUGE, 513)] {
-            assert_eq!(padded(len, HUGE), pages * HUGE - BOOKS, "{len}");
+        for (len, pages) in [(HUGE, 2), (2 * HUGE - HEADER, 2), (2 * HUGE - HEADER + 1, 3), (512 * HUGE, 513)] {
+            assert_eq!(padded(length(len), HUGE), length(pages * HUGE - HEADER), "{len}");
         }
-        assert_eq!(padded(usize::MAX, HUGE), usize::MAX);
+        let longest = length(isize::MAX as usize);
+        assert_eq!(padded(longest, HUGE), longest);
     }
 
     #[test]
@@ -145,13 +153,13 @@ mod tests {
         assert_eq!([ALWAYS_MAPPED + 1, usize::MAX].map(huge_page_for), [Some(huge), Some(huge)]);
     }
 
-    /// In a mapping by itself, the huge page before the block is a part of it.
+    /// In a mapping of its own, the huge page before the block is a part of the mapping.
     #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
     #[test]
     fn the_mapping_of_a_block_is_all_of_it() {
         let Some(huge) = os::huge_page_size() else { return };
         let len = ALWAYS_MAPPED + 1;
-        let block = malloc(len).expect("it is not touched");
+        let block = malloc(length(len)).expect("it is not touched");
         assert!(block.addr().get().is_multiple_of(huge));
         // SAFETY: the block is alive.
         let mapping = unsafe { mapping(block, len) };
@@ -171,10 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_freed_is_learnt_from() {
+    fn the_longest_freed_length_is_remembered() {
         let before = LONGEST_FREED.load(Ordering::Relaxed);
         let len = before.max(SMALLEST_HUGE_PAGE) + 1;
-        let block = allocator::malloc(len).expect("it is not touched");
+        let block = allocator::malloc(length(len)).expect("it is not touched");
         // SAFETY: the block is freed once.
         unsafe { free(block, len) };
         assert!(LONGEST_FREED.load(Ordering::Relaxed) >= len.min(ALWAYS_MAPPED) || cfg!(miri));

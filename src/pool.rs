@@ -1,8 +1,8 @@
-//! [`Pool`]: blocks that stay resident after their end, and are handed out again.
+//! [`Pool`]: retains blocks that are given back, and hands them out again.
 //!
-//! A block of a pool is as long as its **class**, whatever length it is handed out with: so it fits the next request
-//! of that class. Handed out, it is cut to what was asked for; what is behind stays resident and C's, but is in no
-//! books. As it comes back it is grown again to its class, if C says that it still holds as much.
+//! A retained block is as long as its **class**, so that it fits every request of that class. When it is handed out, it is
+//! cut to the requested length: the rest stays allocated and resident, but does not count as live. When it comes back, it is
+//! lengthened to its class again, if it still holds that many bytes according to C.
 //!
 //! No lock is held while blocks are allocated, touched or freed.
 
@@ -13,17 +13,17 @@ use std::time::{Duration, Instant};
 use crate::block::{Attributes, Block, Init};
 use crate::debug;
 use crate::error::OutOfMemory;
+use crate::length::BlockLen;
+use crate::reclaim::{self, Retainer};
 
-/// The shortest of the classes that a pool has by itself.
+/// The shortest default class.
 const SMALLEST_CLASS: usize = 64;
 
-/// Every pool, for whoever needs the memory more.
-static POOLS: Mutex<Vec<Weak<Pool>>> = Mutex::new(Vec::new());
-
-/// Hands blocks out again that were given back to it, resident as they are.
+/// Retains blocks that are given back, and hands them out again. They stay resident meanwhile.
 ///
-/// What it retains counts as live in [`budget`](crate::budget()), and is freed before any request is refused for want of
-/// memory. In the [debug mode](crate::debug) a pool retains nothing, so that a use after the end is found.
+/// What a pool retains counts as live in [`budget`](crate::budget()). It is freed before any request of the process is
+/// refused for want of memory. In the [debug mode](crate::debug) a pool retains nothing, so that a use after the end of a
+/// block is found.
 ///
 /// # Examples
 ///
@@ -44,37 +44,38 @@ pub struct Pool {
     shelves: Mutex<Shelves>,
 }
 
-/// What a [`Pool`] is to be like.
+/// The options of a [`Pool`].
 #[derive(Clone, Debug, Default)]
 pub struct PoolOptions {
-    /// The most that is retained, in bytes of whole classes.
+    /// How many bytes the pool may retain. Each retained block is as long as its class.
     pub retain_bytes: usize,
-    /// The lengths that blocks have, in bytes. A longer request gets a block of its own, which is not retained. Empty
-    /// for powers of two and three lengths between each and the next: at most a quarter more than is asked for.
+    /// The classes: the lengths in bytes that retained blocks have. A block for a longer request is not retained. If this is
+    /// empty, the classes are the powers of two and three lengths between each and the next, so that a block is at most a
+    /// quarter longer than the request.
     pub classes: Vec<usize>,
-    /// Whether blocks are zeroed as they come back.
+    /// Whether blocks are zeroed when they come back.
     pub scrub: bool,
 }
 
-/// What a pool did, and what it retains.
+/// What a pool has done, and what it retains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStats {
-    /// Requests that got a block that was retained.
+    /// How many requests got a retained block.
     pub hits: u64,
-    /// Requests that got a new block.
+    /// How many requests got a new block.
     pub misses: u64,
-    /// Blocks that are retained.
+    /// How many blocks are retained.
     pub retained_blocks: usize,
-    /// Their bytes, each block as long as its class.
+    /// How many bytes they have.
     pub retained_bytes: usize,
 }
 
 #[derive(Default)]
 struct Shelves {
-    /// The retained blocks of each class, the one that came last at the end: it is the next to be handed out.
+    /// The retained blocks of each class, in the order in which they came. The last one is handed out next.
     classes: BTreeMap<usize, VecDeque<Retained>>,
-    /// How many blocks came: the number of the next.
+    /// How many blocks have come, which is the number of the next one.
     count: u64,
     stats: PoolStats,
     closed: bool,
@@ -87,20 +88,19 @@ struct Retained {
 }
 
 impl Pool {
-    /// A pool that retains nothing yet. It is in an [`Arc`] so that the others of the process can have it give memory up;
-    /// what it retains is freed with the last one.
+    /// Makes an empty pool. It is in an [`Arc`] because the process also refers to it: to free what it retains before a
+    /// request is refused. What it retains is freed when the last `Arc` is dropped.
     #[must_use]
     pub fn new(mut options: PoolOptions) -> Arc<Self> {
         options.classes.sort_unstable();
         let pool = Arc::new(Self { options, shelves: Mutex::default() });
-        let mut pools = lock_pools();
-        pools.retain(|pool| pool.strong_count() > 0);
-        pools.push(Arc::downgrade(&pool));
+        let weak: Weak<Self> = Arc::downgrade(&pool);
+        reclaim::register(weak);
         pool
     }
 
-    /// A block of `len` bytes, at least 1, which hold anything: one that is retained, or else a new one. It is the
-    /// caller's, who may [`give_back`](Self::give_back) it, and need not.
+    /// A block of `len` bytes, at least 1, whose contents are undefined: a retained one, or else a new one. The caller owns
+    /// it, and may [give it back](Self::give_back), but need not.
     ///
     /// # Errors
     ///
@@ -109,24 +109,24 @@ impl Pool {
         self.allocate(len, Init::Uninit)
     }
 
-    /// A block of `len` bytes that are zero.
+    /// A block of `len` zeroed bytes.
     ///
     /// # Errors
     ///
     /// As for [`malloc`](Self::malloc).
     pub fn zeroed(&self, len: usize) -> Result<Block, OutOfMemory> {
-        self.allocate(len, Init::Zero)
+        self.allocate(len, Init::ZERO)
     }
 
     pub(crate) fn allocate(&self, len: usize, init: Init) -> Result<Block, OutOfMemory> {
+        BlockLen::new(len)?;
         let class = self.class_of(len);
         if let Some(mut block) = class.and_then(|class| self.take(class)) {
             block.cut(len);
             match init {
                 Init::Uninit => {}
-                // It was scrubbed as it came back.
-                Init::Zero if self.options.scrub => {}
-                Init::Zero => block.fill(&[0]),
+                // It was zeroed when it came back.
+                Init::ZERO if self.options.scrub => {}
                 Init::Byte(byte) => block.fill(&[byte]),
             }
             return Ok(block);
@@ -137,30 +137,31 @@ impl Pool {
                     block.cut(len);
                     block
                 }
-                // There may be room for what was asked for all the same.
+                // If there is no room for the whole class, there may be for the requested length.
                 Some(Err(_)) | None => Block::allocate(len, init, Attributes::PLAIN)?,
             };
         self.shelves().stats.misses += 1;
         Ok(block)
     }
 
-    /// Retains a block for the next request of its class; it may be any block. What has been here for longest is freed
-    /// for it; the block itself is, if it is longer than what may be retained, or its class longer than what C gave it.
+    /// Retains a block for the next request of its class. It need not come from this pool. The blocks that were retained for
+    /// longest are freed to make room. The block itself is freed if it is longer than what may be retained, or if it does not
+    /// hold as many bytes as its class.
     pub fn give_back(&self, block: Block) {
         drop(self.take_back(block));
     }
 
-    /// Like [`give_back`](Self::give_back); but returns a block that is not retained, for the caller to free.
+    /// Like [`give_back`](Self::give_back), but returns the block if it is not retained, for the caller to free.
     pub(crate) fn take_back(&self, mut block: Block) -> Option<Block> {
-        // A block of the debug mode has a redzone, and is to be poisoned.
+        // In the debug mode the block has a redzone, and freeing it checks and poisons it.
         if debug::is_enabled() || !self.options.scrub && self.is_closed() {
             return Some(block);
         }
-        // Who is given a block next expects nothing special of it.
+        // The next owner expects an ordinary block.
         let class = self.class_of(block.len()).filter(|_| block.attributes().is_plain());
         let class = class.filter(|class| block.grow_in_place(*class));
         if self.options.scrub {
-            // Before anybody else can see it: whoever gets it next, from here or from C.
+            // Also if it is not retained, as C would hand its memory out again.
             block.wipe();
         }
         let Some(class) = class else { return Some(block) };
@@ -175,14 +176,14 @@ impl Pool {
         None
     }
 
-    /// Frees retained blocks, those first that have been here for longest, until at most `retain_bytes` are left.
+    /// Frees retained blocks until at most `retain_bytes` are left, beginning with those that were retained for longest.
     /// Returns how many bytes were freed.
     pub fn trim(&self, retain_bytes: usize) -> usize {
         let evicted = self.shelves().evict(retain_bytes);
         total(&evicted)
     }
 
-    /// Frees the blocks that have been here for so long or longer. Returns how many bytes were freed.
+    /// Frees the blocks that were retained for at least this long. Returns how many bytes were freed.
     ///
     /// # Examples
     ///
@@ -203,7 +204,7 @@ impl Pool {
         total(&released)
     }
 
-    /// Frees what is retained, and retains nothing from now on.
+    /// Frees all retained blocks. From now on the pool retains nothing.
     pub fn close(&self) {
         let evicted = {
             let mut shelves = self.shelves();
@@ -219,19 +220,19 @@ impl Pool {
         self.shelves().closed
     }
 
-    /// Whether blocks are zeroed as they come back.
+    /// Whether blocks are zeroed when they come back.
     #[cfg(feature = "napi")]
     pub(crate) fn scrubs(&self) -> bool {
         self.options.scrub
     }
 
-    /// What the pool did, and what it retains.
+    /// What the pool has done, and what it retains.
     #[must_use]
     pub fn stats(&self) -> PoolStats {
         self.shelves().stats
     }
 
-    /// Takes a retained block of a class out.
+    /// Takes out a retained block of a class.
     fn take(&self, class: usize) -> Option<Block> {
         let mut shelves = self.shelves();
         let block = shelves.classes.get_mut(&class)?.pop_back()?.block;
@@ -240,9 +241,9 @@ impl Pool {
         Some(block)
     }
 
-    /// How long a block is that is retained for requests of `len` bytes; `None` if none is.
+    /// The class of a request of `len` bytes; `None` if blocks for it are not retained.
     fn class_of(&self, len: usize) -> Option<usize> {
-        if len == 0 || debug::is_enabled() {
+        if debug::is_enabled() {
             return None;
         }
         let class = match &self.options.classes[..] {
@@ -253,7 +254,7 @@ impl Pool {
     }
 
     fn shelves(&self) -> MutexGuard<'_, Shelves> {
-        // Nothing panics under the lock but the allocator of its own books.
+        // Only Rust's own allocator can panic while this is locked.
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -267,14 +268,14 @@ impl Shelves {
         self.count += 1;
     }
 
-    /// Counts a block that was taken out.
+    /// Updates the statistics for a block that was taken out.
     fn went(&mut self, block: &Block) {
         self.stats.retained_blocks -= 1;
         self.stats.retained_bytes -= block.len();
     }
 
-    /// Takes out what has been here for longest, until at most so many bytes are left. For the caller to drop, without
-    /// the lock.
+    /// Takes out the blocks that were retained for longest, until at most `retain_bytes` are left. The caller drops them,
+    /// after unlocking.
     #[must_use]
     fn evict(&mut self, retain_bytes: usize) -> Vec<Block> {
         let mut evicted = Vec::new();
@@ -288,7 +289,7 @@ impl Shelves {
         evicted
     }
 
-    /// Takes out of each class what came first, as long as `is_due`.
+    /// Takes out the first blocks of each class, as long as `is_due` returns `true`.
     #[must_use]
     fn take_while(&mut self, is_due: impl Fn(&Retained) -> bool) -> Vec<Block> {
         let mut taken = Vec::new();
@@ -309,51 +310,26 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-/// Runs what may be refused for want of memory; if it is, frees what the pools retain, and runs it once more.
-#[inline]
-pub(crate) fn or_give_up<T>(mut operation: impl FnMut() -> Result<T, OutOfMemory>) -> Result<T, OutOfMemory> {
-    #[cold]
-    fn again<T>(refusal: OutOfMemory, mut operation: impl FnMut() -> Result<T, OutOfMemory>) -> Result<T, OutOfMemory> {
-        // What pools retain is not locked.
-        let could_help = !matches!(refusal, OutOfMemory::Lock { .. });
-        if could_help && give_up() { operation() } else { Err(refusal) }
+impl Retainer for Pool {
+    fn free_retained(&self) -> usize {
+        self.trim(0)
     }
-    operation().or_else(|refusal| again(refusal, operation))
-}
 
-/// Frees all that is retained, by every pool of the process. Returns whether there was anything.
-pub(crate) fn give_up() -> bool {
-    let mut freed = 0;
-    for pool in all() {
-        freed += pool.trim(0);
+    #[cfg(feature = "napi")]
+    fn retains(&self, address: usize) -> bool {
+        let contains = |retained: &Retained| {
+            let start = retained.block.as_ptr().addr();
+            address >= start && address - start < retained.block.len()
+        };
+        self.shelves().classes.values().flatten().any(contains)
     }
-    freed > 0
-}
-
-/// Whether an address lies in a block that is retained: it is nobody's, but not C's either.
-#[cfg(feature = "napi")]
-pub(crate) fn owns(address: usize) -> bool {
-    let contains = |retained: &Retained| {
-        let start = retained.block.as_ptr().addr();
-        address >= start && address - start < retained.block.len()
-    };
-    all().iter().any(|pool| pool.shelves().classes.values().flatten().any(contains))
-}
-
-/// Every pool. Not under the lock is what is done with them: the last one to hold a pool frees blocks.
-fn all() -> Vec<Arc<Pool>> {
-    lock_pools().iter().filter_map(Weak::upgrade).collect()
-}
-
-fn lock_pools() -> MutexGuard<'static, Vec<Weak<Pool>>> {
-    POOLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn total(blocks: &[Block]) -> usize {
     blocks.iter().map(Block::len).sum()
 }
 
-/// The power of two, or quarter of the way to the next, that is at least `len`.
+/// The shortest length that is at least `len` and is a power of two, or one, two or three quarters of the way to the next.
 fn default_class(len: usize) -> Option<usize> {
     if len <= SMALLEST_CLASS {
         return Some(SMALLEST_CLASS);
@@ -371,7 +347,7 @@ mod tests {
 
     const KIB: usize = 1 << 10;
 
-    /// A pool that other tests cannot make give up what it retains.
+    /// A pool that is not registered, so that other tests cannot make it free what it retains.
     fn unlisted(options: PoolOptions) -> Pool {
         Pool { options, shelves: Mutex::default() }
     }
@@ -386,11 +362,11 @@ mod tests {
     }
 
     fn bytes(block: &Block) -> &[u8] {
-        // SAFETY: the tests fill what they look at.
+        // SAFETY: the tests fill the blocks that they look at.
         unsafe { block.as_slice() }
     }
 
-    /// Not under Miri, which does not say what a block holds: there only those come back that are as long as their class.
+    /// Whether C tells how much a block holds. Under Miri it does not, and only blocks as long as their class are retained.
     const KNOWN: bool = !cfg!(miri);
 
     #[test]
@@ -452,7 +428,7 @@ mod tests {
     fn a_hit_is_filled_as_is_asked() {
         for scrub in [false, true] {
             let pool = unlisted(PoolOptions { retain_bytes: 8 * KIB, scrub, ..PoolOptions::default() });
-            for (init, expected) in [(Init::Byte(7), 7), (Init::Zero, 0), (Init::Byte(9), 9), (Init::Zero, 0)] {
+            for (init, expected) in [(Init::Byte(7), 7), (Init::ZERO, 0), (Init::Byte(9), 9), (Init::ZERO, 0)] {
                 let block = pool.allocate(4 * KIB, init).unwrap();
                 assert!(bytes(&block).iter().all(|byte| *byte == expected));
                 pool.give_back(block);
@@ -493,7 +469,7 @@ mod tests {
         assert_eq!(pool.malloc(4 * KIB).unwrap().as_ptr(), addresses[2]);
         assert_eq!(pool.stats().hits, 1);
         pool.give_back(Block::malloc(17 * KIB).unwrap());
-        assert_eq!(retained(&pool), (1, 6 * KIB), "what cannot be retained drives nothing out");
+        assert_eq!(retained(&pool), (1, 6 * KIB), "a block that cannot be retained makes no room");
     }
 
     #[test]
@@ -522,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_of_ones_own() {
+    fn a_pool_can_have_other_classes() {
         let pool = unlisted(PoolOptions { retain_bytes: 100 * KIB, classes: vec![KIB, 10 * KIB], scrub: false });
         assert_eq!(
             [1, KIB, KIB + 1, 10 * KIB, 10 * KIB + 1].map(|len| pool.class_of(len)),
@@ -546,10 +522,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_retained_is_given_up_before_a_request_is_refused() {
+    fn what_is_retained_is_freed_before_a_request_is_refused() {
         let pool = Pool::new(PoolOptions { retain_bytes: 100 * KIB, ..PoolOptions::default() });
         pool.give_back(pool.malloc(4 * KIB).unwrap());
-        // Other tests are refused too.
+        // Other tests may also have it freed.
         assert!(Block::malloc(isize::MAX as usize + 1).is_err());
         assert_eq!(retained(&pool), (0, 0));
     }

@@ -1,13 +1,13 @@
-//! Residency: which of some pages lie in physical memory, asked of the operating system.
+//! Residency: asks the operating system which pages are in physical memory.
 
 use std::io;
 
 use crate::os;
 
-/// How many pages are asked about in one call: their states fit on the stack.
+/// How many pages one call asks about. Their states fit on the stack.
 const CHUNK: usize = 1024;
 
-/// Pages that lie side by side and are resident all, or none of them.
+/// Adjacent pages of which all are resident, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     /// The address of the first page.
@@ -18,8 +18,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Those of the `len` bytes from `start` on that lie in these pages, which may be none: where they are, and how
-    /// many.
+    /// The part of the `len` bytes from `start` on that lies in these pages: its start and its length, which may be 0.
     pub(crate) fn within(self, start: *mut u8, len: usize) -> (*mut u8, usize) {
         let from = start.addr().max(self.start.addr());
         let to = (start.addr() + len).min(self.start.addr() + self.len);
@@ -27,23 +26,22 @@ impl Run {
     }
 }
 
-/// The pages that bytes lie in, whole: where the first one starts, and how long they are.
+/// The whole pages that bytes lie in: where the first one starts, and how long they are together.
 pub(crate) fn pages_of(start: *mut u8, len: usize) -> (*mut u8, usize) {
     let page = os::page_size();
     let first = start.addr() / page * page;
     (start.with_addr(first), (start.addr() + len).next_multiple_of(page) - first)
 }
 
-/// Calls `visit` with each run of the pages that the bytes lie in, in their order.
+/// Calls `visit` for each run of the pages that the bytes lie in, in the order of their addresses.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::Unsupported`] where the system cannot tell, and what the system answered
-/// otherwise; some runs may have been visited.
+/// [`io::ErrorKind::Unsupported`] if the system cannot tell, otherwise the system's error. Some runs may have been visited.
 ///
 /// # Safety
 ///
-/// The bytes must be mapped memory for the time of the call.
+/// The bytes must stay mapped during the call.
 pub(crate) unsafe fn for_each_run(start: *mut u8, len: usize, mut visit: impl FnMut(Run)) -> io::Result<()> {
     let page = os::page_size();
     let (first, len) = pages_of(start, len);
@@ -51,7 +49,7 @@ pub(crate) unsafe fn for_each_run(start: *mut u8, len: usize, mut visit: impl Fn
     let mut states = [false; CHUNK];
     for chunk in (0..len).step_by(CHUNK * page) {
         let states = &mut states[..((len - chunk) / page).min(CHUNK)];
-        // SAFETY: each of these pages holds at least one byte of the caller's.
+        // SAFETY: each of these pages holds at least one of the caller's bytes.
         unsafe { os::resident_pages(first.add(chunk), states)? };
         for same in states.chunk_by(|a, b| a == b) {
             if same[0] != run.resident && run.len > 0 {
@@ -68,7 +66,7 @@ pub(crate) unsafe fn for_each_run(start: *mut u8, len: usize, mut visit: impl Fn
     Ok(())
 }
 
-/// The number of bytes from `start` to `start + len` that lie in resident pages.
+/// How many of the `len` bytes from `start` on lie in resident pages.
 ///
 /// # Errors
 ///
@@ -84,7 +82,8 @@ pub(crate) unsafe fn resident_bytes(start: *mut u8, len: usize) -> io::Result<us
     Ok(resident)
 }
 
-/// Calls `visit` with each part of the bytes that lies in resident pages, its start and its length, in their order.
+/// Calls `visit` with the start and the length of each part of the bytes that lies in resident pages, in the order of their
+/// addresses.
 ///
 /// # Errors
 ///
@@ -116,10 +115,10 @@ mod tests {
     fn runs_are_what_was_touched() {
         let page = os::page_size();
         let pages = 3 * CHUNK;
-        let memory = crate::touch::testing::Mapping::new(pages * page);
+        let memory = crate::testing::Mapping::new(pages * page);
         let touched = [3, 4, 5, CHUNK - 1, CHUNK, 2 * CHUNK, pages - 1];
         for index in touched {
-            // SAFETY: a page of the mapping, which is this test's.
+            // SAFETY: a page of the mapping, which only this test uses.
             unsafe { memory.start.add(index * page).write_volatile(1) };
         }
         let mut states = vec![];

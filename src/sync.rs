@@ -1,5 +1,5 @@
-//! What threads share is made of these: the standard library's, or in a build with `--cfg loom` those of
-//! loom, which runs a test under every order that the threads' steps can have.
+//! The locks and atomics of what threads share. They come from the standard library. In a build with `--cfg loom` they come
+//! from loom, which runs a test with every possible order of the threads' steps.
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
 import { aborted, invalidType, invalidValue } from '../runtime/errors.js'
-import { GrowingBlock } from '../runtime/native.js'
+import { IncrementalBlock } from '../runtime/native.js'
 import { abortSignal } from '../runtime/primordials.js'
 import { blockLength, mustBeOptions } from '../runtime/validate.js'
 import { checkOptionalInit, fillByte, type CheckedInit, type Init } from './init.js'
@@ -61,7 +61,7 @@ export async function mallocAsync(
   const checked = checkOptionalInit(init, byteLength)
   const { signal, onProgress, special } = checkOptions(options, checked)
   throwIfAborted(signal)
-  const growing = new GrowingBlock(
+  const growing = new IncrementalBlock(
     byteLength,
     fillByte(checked),
     typeof checked === 'number' ? undefined : checked,
@@ -89,7 +89,7 @@ export async function mallocAsync(
 /** Makes a step after the one before. Never rejected. */
 async function takeTurn(
   before: Promise<void> | undefined,
-  growing: GrowingBlock,
+  growing: IncrementalBlock,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await before

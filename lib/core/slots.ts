@@ -1,4 +1,4 @@
-import { rawCalls, Slot, type BlockPool, type GrowingBlock } from '../runtime/native.js'
+import { rawCalls, Slot, type BlockPool, type IncrementalBlock } from '../runtime/native.js'
 import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
 
@@ -132,7 +132,7 @@ export function takeOverIntoCell(ticket: string): Cell {
 }
 
 /** Takes over a block that has become resident. */
-export function adoptIntoCell(growing: GrowingBlock): Cell {
+export function adoptIntoCell(growing: IncrementalBlock): Cell {
   return receive((slot) => slot.adopt(growing))
 }
 

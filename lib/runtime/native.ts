@@ -13,7 +13,7 @@ export const {
   BlockPool,
   debugMode,
   endConsume,
-  GrowingBlock,
+  IncrementalBlock,
   mayBeInUse,
   noteAllocation,
   perThread,
@@ -26,10 +26,10 @@ export const {
 } = binding
 export type { AddressRange, ProcessStats, ThreadStats } from '../../index.js'
 export type BlockPool = native.BlockPool
-export type GrowingBlock = native.GrowingBlock
+export type IncrementalBlock = native.IncrementalBlock
 export type Slot = native.Slot
 
 /** Functions that allocate into a slot and free its block, by the slot's key. They are faster than its methods. */
-export const rawCalls = binding.takeHotPair()
+export const rawCalls = binding.takeRawCalls()
 
 if (isMainThread) binding.endsWithProcess()

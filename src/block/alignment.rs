@@ -1,6 +1,6 @@
-//! [`Alignment`]: what a block's address can be asked to be a multiple of.
+//! [`Alignment`]: how a block can be aligned.
 
-/// A power of two, up to [`MAX`](Self::MAX), that a block's address is a multiple of. In bytes.
+/// A power of two, up to [`MAX`](Self::MAX). The address of a block with this alignment is a multiple of it.
 ///
 /// # Examples
 ///
@@ -15,15 +15,15 @@ pub struct Alignment {
     log2: u8,
 }
 
-/// What every C allocator aligns its blocks to, whatever their length.
+/// Every C allocator aligns each block to at least this, whatever its length.
 const MALLOC: usize = if cfg!(windows) { 16 } else { 8 };
 
 impl Alignment {
-    /// The largest there is: 4 GiB; with musl 1 GiB, and on Windows 16 bytes, as the C runtime's `free` takes no blocks
-    /// but those of its `malloc`.
+    /// The largest alignment in bytes: 4 GiB, or 1 GiB with musl. On Windows it is 16, because the C runtime's `free` takes
+    /// only blocks of its `malloc`.
     pub const MAX: usize = if cfg!(target_env = "musl") {
-        // Its aligned_alloc() keeps what an alignment leaves unused in an int. Where that is 2 GiB or more, it writes to
-        // an address far behind its mapping (seen in 1.2.5).
+        // The aligned_alloc() of musl 1.2.5 keeps the number of bytes that an alignment leaves unused in an int. If that
+        // overflows, at 2 GiB, it writes to an address far outside its mapping.
         1 << 30
     } else if cfg!(unix) {
         1 << 32
@@ -31,7 +31,7 @@ impl Alignment {
         MALLOC
     };
 
-    /// An alignment of so many bytes; `None` if that is no power of two, or more than [`MAX`](Self::MAX).
+    /// An alignment of this many bytes; `None` if that is not a power of two, or more than [`MAX`](Self::MAX).
     #[must_use]
     pub const fn new(bytes: usize) -> Option<Self> {
         if bytes.is_power_of_two() && bytes <= Self::MAX { Some(Self { log2: bytes.ilog2() as u8 }) } else { None }
@@ -47,7 +47,7 @@ impl Alignment {
         self.log2
     }
 
-    /// Whether `malloc` aligns so by itself.
+    /// Whether `malloc` always aligns to this.
     pub(super) const fn is_malloc(self) -> bool {
         self.get() <= MALLOC
     }

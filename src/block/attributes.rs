@@ -1,33 +1,37 @@
-//! [`Attributes`]: what is special about a block, for as long as it lives.
+//! [`Attributes`]: whether a block is aligned, lazy or secure.
 
-use super::{Alignment, Init};
+use super::alignment::Alignment;
+use super::init::Init;
+use crate::error::OutOfMemory;
+use crate::length::BlockLen;
+use crate::touch::Contents;
 use crate::{budget, os};
 
-/// Whether a block is aligned, lazy or secure: one byte, which every block carries.
+/// Whether a block is aligned, lazy or secure. Every block has one such byte, which never changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attributes(u8);
 
-/// The alignment's logarithm; 0 where that of `malloc` will do.
+/// The base-2 logarithm of the alignment; 0 if `malloc` aligns enough.
 const ALIGNMENT: u8 = 0b0011_1111;
 const LAZY: u8 = 1 << 6;
 const SECURE: u8 = 1 << 7;
 
 impl Attributes {
-    /// Nothing special.
+    /// None of them.
     pub(crate) const PLAIN: Self = Self(0);
 
-    /// Starts on a multiple of `alignment`, also after a resize.
+    /// The block starts at a multiple of `alignment`, also after a resize.
     pub(crate) const fn aligned(self, alignment: Alignment) -> Self {
         let log2 = if alignment.is_malloc() { 0 } else { alignment.log2() };
         Self(self.0 & !ALIGNMENT | log2)
     }
 
-    /// Its pages come on first use.
+    /// The block's pages become resident on first use.
     pub(crate) const fn lazy(self, lazy: bool) -> Self {
         Self(if lazy { self.0 | LAZY } else { self.0 & !LAZY })
     }
 
-    /// Is locked in memory, left out of core dumps, and wiped at its end.
+    /// The block is locked in memory, left out of core dumps, and wiped before it is freed.
     pub(crate) const fn secure(self, secure: bool) -> Self {
         Self(if secure { self.0 | SECURE } else { self.0 & !SECURE })
     }
@@ -47,8 +51,8 @@ impl Attributes {
         self.0 & SECURE != 0
     }
 
-    /// The alignment that C is to be asked for; `None` if that of `malloc` will do. A secure block has pages of its
-    /// own, as what is locked is whole pages, and once only.
+    /// The alignment to ask C for; `None` if `malloc` aligns enough. A secure block has pages of its own, because the system
+    /// locks whole pages, and does not count how often.
     pub(super) fn alignment(self) -> Option<usize> {
         let asked = match self.0 & ALIGNMENT {
             0 => None,
@@ -57,42 +61,48 @@ impl Attributes {
         if self.is_secure() { Some(asked.unwrap_or(1).max(os::page_size())) } else { asked }
     }
 
-    /// How many bytes C is to be asked for, for a block of `len` bytes and what follows it.
+    /// How many bytes to ask C for: a block of `len` bytes, with room for `more` after it.
     #[inline]
-    pub(super) fn room(self, len: usize, behind: usize) -> usize {
-        let room = len.saturating_add(behind);
-        if self.is_secure() {
-            room.max(len.checked_next_multiple_of(os::page_size()).unwrap_or(usize::MAX))
-        } else {
-            room
+    pub(super) fn room(self, len: BlockLen, more: usize) -> Result<BlockLen, OutOfMemory> {
+        let to_page_end = || len.get().next_multiple_of(os::page_size()) - len.get();
+        len.plus(if self.is_secure() { more.max(to_page_end()) } else { more })
+    }
+
+    /// What touching gives the bytes of a new block. No `calloc` aligns, so the zeros of an aligned block are written.
+    #[inline]
+    pub(crate) fn contents(self, init: Init) -> Contents {
+        match init {
+            Init::Byte(byte) if byte != 0 || self.alignment().is_some() => Contents::Byte(byte),
+            Init::Byte(_) | Init::Uninit => Contents::Fresh,
         }
     }
 
-    /// What a block holds into which another one of these attributes is to be copied. Of what is lazy zeros are not copied.
+    /// What a new block must hold into which a block of these attributes is copied. The zeros of a lazy block are not copied.
     pub(crate) const fn init_of_copy(self) -> Init {
-        if self.is_lazy() { Init::Zero } else { Init::Uninit }
+        if self.is_lazy() { Init::ZERO } else { Init::Uninit }
     }
 
-    /// Enters `len` bytes into the books, or refuses them. What is lazy takes no memory yet: only the set limit counts.
+    /// Counts `len` more bytes as live, or refuses them. A lazy block takes no memory yet, so only the set limit can refuse
+    /// it.
     #[inline]
-    pub(super) fn charge(self, len: usize) -> Result<(), crate::OutOfMemory> {
+    pub(super) fn charge(self, len: usize) -> Result<(), OutOfMemory> {
         if self.is_lazy() { budget::charge_resident(len) } else { budget::charge(len) }
     }
 
-    /// Takes `len` bytes out of the books.
+    /// Counts `len` bytes less as live.
     #[inline]
     pub(super) fn refund(self, len: usize) {
         if self.is_lazy() { budget::refund_untouched(len) } else { budget::refund(len) }
     }
 
-    /// The byte that these attributes are, for who keeps them apart from their block.
+    /// The attributes as a byte, to keep them apart from the block.
     #[cfg(feature = "napi")]
     #[inline]
     pub(crate) const fn to_bits(self) -> u8 {
         self.0
     }
 
-    /// The attributes of a byte that [`to_bits`](Self::to_bits) gave.
+    /// The attributes from a byte that [`to_bits`](Self::to_bits) returned.
     #[cfg(feature = "napi")]
     #[inline]
     pub(crate) const fn from_bits(bits: u8) -> Self {
@@ -115,10 +125,15 @@ mod tests {
         assert!(plain.lazy(true).is_lazy() && !plain.lazy(true).is_plain());
         let page = os::page_size();
         let secure = plain.secure(true);
-        assert_eq!((secure.alignment(), secure.room(1, 0), secure.room(page, 64)), (Some(page), page, page + 64));
+        let room =
+            |attributes: Attributes, len, more| attributes.room(BlockLen::new(len).unwrap(), more).map(BlockLen::get);
+        assert_eq!(
+            (secure.alignment(), room(secure, 1, 0), room(secure, page, 64)),
+            (Some(page), Ok(page), Ok(page + 64))
+        );
         if Alignment::MAX > 1 << 16 {
             let aligned = plain.aligned(alignment(Alignment::MAX)).aligned(alignment(1 << 16));
-            assert_eq!((aligned.alignment(), aligned.room(100, 64)), (Some(1 << 16), 164));
+            assert_eq!((aligned.alignment(), room(aligned, 100, 64)), (Some(1 << 16), Ok(164)));
             assert_eq!(aligned.secure(true).alignment(), Some(page.max(1 << 16)));
             assert!(!aligned.is_plain());
         }

@@ -1,13 +1,12 @@
-//! [`BlockOptions`]: how a block is to be made, and to be kept.
+//! [`BlockOptions`]: how to make a block.
 
-use zeroize::Zeroizing;
-
+use super::alignment::Alignment;
 use super::attributes::Attributes;
-use super::{Alignment, Block, Init};
+use super::init::Init;
+use super::owner::Block;
 use crate::error::OutOfMemory;
-use crate::growing::Growing;
 
-/// How a block is to be made. What is set here holds for as long as the block lives, [`resize`](Block::resize) included.
+/// How to make a block. The options hold until the block is freed, also after a [`resize`](Block::resize).
 ///
 /// # Examples
 ///
@@ -23,30 +22,34 @@ use crate::growing::Growing;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct BlockOptions {
-    pub(super) attributes: Attributes,
-    pub(super) init: Init,
+    attributes: Attributes,
+    init: Init,
 }
 
 impl BlockOptions {
-    /// Those of [`Block::malloc`]: aligned as `malloc` aligns, resident at once, holding anything.
+    /// The options of [`Block::malloc`]: aligned as `malloc` aligns, resident at once, contents undefined.
     #[must_use]
     pub const fn new() -> Self {
-        Self { attributes: Attributes::PLAIN, init: Init::Uninit }
+        Self::with_init(Init::Uninit)
     }
 
-    /// The block's address is to be a multiple of `alignment`.
+    pub(crate) const fn with_init(init: Init) -> Self {
+        Self { attributes: Attributes::PLAIN, init }
+    }
+
+    /// Makes the block's address a multiple of `alignment`.
     ///
-    /// A resize that does not fit where the block is copies it, as C's `realloc` forgets alignments.
+    /// If a resize does not fit where the block is, it copies the block, because C's `realloc` does not keep alignments.
     #[must_use]
     pub const fn align(mut self, alignment: Alignment) -> Self {
         self.attributes = self.attributes.aligned(alignment);
         self
     }
 
-    /// The block's pages are to come on first use: it takes addresses, but no memory yet. What the machine has left is
-    /// not asked for then, only the set limit; so a first use may meet the system's out-of-memory killer.
+    /// Makes the block's pages resident on first use only. Until then the block takes addresses, but no memory. Only the set
+    /// limit can refuse such a block, so its first use may meet the system's out-of-memory killer.
     ///
-    /// A block that is filled or secure is resident all the same.
+    /// A block that is filled with a byte other than 0, or secure, is resident at once nevertheless.
     ///
     /// # Examples
     ///
@@ -62,10 +65,10 @@ impl BlockOptions {
         self
     }
 
-    /// The block is to be locked in memory, so that it is never swapped; left out of core dumps; and wiped at its end.
-    /// It has pages of its own. On Linux and FreeBSD; elsewhere it is refused.
+    /// Locks the block in memory, so that it is never swapped out, leaves it out of core dumps, and wipes it before it is
+    /// freed. The block has pages of its own. Only Linux and FreeBSD can do this; elsewhere the block is refused.
     ///
-    /// [`Block::into_raw`] ends that: the block is then one like any other, and wiping it is up to who got it.
+    /// [`Block::into_raw`] ends this. Wiping the block is then up to whoever gets it.
     ///
     /// # Examples
     ///
@@ -74,7 +77,7 @@ impl BlockOptions {
     ///
     /// match BlockOptions::new().secure(true).zeroed().malloc(32) {
     ///     Ok(key) => assert_eq!(key.len(), 32),
-    ///     // The process may lock no more, or this system has no such blocks.
+    ///     // The process may not lock more, or this system has no secure blocks.
     ///     Err(refusal) => assert!(matches!(refusal, OutOfMemory::Lock { requested: 32, .. })),
     /// }
     /// ```
@@ -84,41 +87,37 @@ impl BlockOptions {
         self
     }
 
-    /// The block is to hold zeros.
+    /// Fills the block with zeros.
     #[must_use]
     pub const fn zeroed(mut self) -> Self {
-        self.init = Init::Zero;
+        self.init = Init::ZERO;
         self
     }
 
-    /// The block is to hold this byte everywhere.
+    /// Fills the block with this byte.
     #[must_use]
     pub const fn filled(mut self, byte: u8) -> Self {
-        self.init = if byte == 0 { Init::Zero } else { Init::Byte(byte) };
+        self.init = Init::Byte(byte);
         self
     }
 
-    /// Allocates a block of `len` bytes, at least 1. The options can be used again.
+    /// Allocates a block of `len` bytes, at least 1.
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`] as for [`Block::malloc`], and [`OutOfMemory::Lock`] for a secure block that cannot be locked.
+    /// [`OutOfMemory`] as for [`Block::malloc`], and [`OutOfMemory::Lock`] if a secure block cannot be locked.
     pub fn malloc(&self, len: usize) -> Result<Block, OutOfMemory> {
         Block::allocate(len, self.init, self.attributes())
     }
 
-    /// Allocates a block of `len` bytes, at least 1, that becomes resident step by step, be it lazy or not.
-    ///
-    /// # Errors
-    ///
-    /// As for [`malloc`](Self::malloc).
-    pub fn growing(&self, len: usize) -> Result<Growing, OutOfMemory> {
-        Growing::new(len, self.init, Zeroizing::default(), self.attributes().lazy(false))
+    /// What the block is to hold.
+    pub(crate) const fn init(&self) -> Init {
+        self.init
     }
 
-    /// Those that do not contradict each other, nor what the block is to hold.
+    /// The attributes of the block. It is not lazy if something else makes it resident.
     pub(crate) const fn attributes(&self) -> Attributes {
-        let is_resident = self.attributes.is_secure() || matches!(self.init, Init::Byte(_));
+        let is_resident = self.attributes.is_secure() || matches!(self.init, Init::Byte(1..));
         self.attributes.lazy(self.attributes.is_lazy() && !is_resident)
     }
 }

@@ -1,19 +1,22 @@
-//! [`Block::resize`]: other lengths, at the same place or at another.
+//! [`Block::resize`] and other changes of a block's length.
 
 use std::mem;
 use std::ptr::NonNull;
 
-use super::{Attributes, Block, lazy, secure};
+use super::attributes::Attributes;
+use super::owner::Block;
+use super::{lazy, secure};
 use crate::error::OutOfMemory;
+use crate::length::BlockLen;
 use crate::touch::{Contents, touch};
-use crate::{budget, debug, os, placement, pool};
+use crate::{budget, debug, os, placement, reclaim};
 
 impl Block {
-    /// Resizes the block with `realloc`, which may move it. The contents are kept up to the smaller
-    /// length, new bytes are made resident and hold anything.
+    /// Resizes the block with `realloc`, which may move it. The contents are kept up to the smaller length. New bytes are
+    /// made resident; their contents are undefined.
     ///
-    /// A lazy block stays lazy. A secure block, and an aligned or a lazy one that does not fit where it is, is copied into
-    /// another, which takes memory for both meanwhile; of a lazy one only what is not zero is copied.
+    /// A lazy block stays lazy. A secure block is copied into another block. So is an aligned or a lazy block that does not
+    /// fit where it is; of a lazy one only what is not zero is copied. During the copy there is memory for both.
     ///
     /// # Parameters
     ///
@@ -21,36 +24,34 @@ impl Block {
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`] as for [`malloc`](Self::malloc); length and contents are then as before.
+    /// [`OutOfMemory`] as for [`malloc`](Self::malloc). The length and the contents are then as before.
     ///
     /// # Examples
     ///
     /// ```
     /// let mut block = cmalloc::Block::zeroed(10)?;
     /// block.resize(20)?;
-    /// // SAFETY: only the bytes that were initialised are looked at.
+    /// // SAFETY: the first ten bytes are initialised.
     /// assert_eq!(unsafe { std::slice::from_raw_parts(block.as_ptr(), 10) }, [0; 10]);
     /// # Ok::<(), cmalloc::OutOfMemory>(())
     /// ```
     pub fn resize(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        if len == 0 || len > isize::MAX as usize {
-            return Err(OutOfMemory::Allocator { requested: len });
-        }
+        BlockLen::new(len)?;
         if !debug::is_enabled() {
-            return pool::or_give_up(|| self.reallocate(len));
+            return reclaim::retry(|| self.reallocate(len));
         }
-        // Taken out first: another thread may be given the old address as soon as it is free.
+        // First of all, because `realloc` may give the old address to another thread.
         let record = debug::suspend(self.start, "by resize()");
-        let result = pool::or_give_up(|| self.reallocate(len));
-        // SAFETY: the block is ours; after a success `reallocate` made room for a redzone.
+        let result = reclaim::retry(|| self.reallocate(len));
+        // SAFETY: the block is ours. After a success it has room for a redzone, which `reallocate` asked for.
         unsafe { debug::resume(record, self.start, self.len, result.is_ok()) };
         result
     }
 
-    /// Resizes the block, and makes room for a redzone behind it in the debug mode.
+    /// Resizes the block. In the debug mode it also makes room for a redzone after it. `len` must be at least 1.
     fn reallocate(&mut self, len: usize) -> Result<(), OutOfMemory> {
         let old = self.len;
-        // Some C libraries move a block all the same. In the debug mode there may be no redzone yet.
+        // Some C libraries move a block even to the same length. In the debug mode the block may need a redzone.
         if len == old && !debug::is_enabled() {
             return Ok(());
         }
@@ -60,8 +61,8 @@ impl Block {
         if len > old {
             budget::check(len - old)?;
         }
-        let room = len.saturating_add(debug::redzone());
-        // SAFETY: the block owns `start`, and `&mut self` says that nobody holds on to the old address.
+        let room = BlockLen::new(len)?.plus(debug::redzone_len())?;
+        // SAFETY: the block owns `start`, and `&mut self` ensures that nobody else uses the old address.
         let Some(start) = (unsafe { placement::realloc(self.start, room) }) else {
             return Err(OutOfMemory::Allocator { requested: len });
         };
@@ -74,17 +75,16 @@ impl Block {
         self.grown_in_place(old, len).inspect_err(|_| self.shrink_back(old))
     }
 
-    /// Resizes a block for which C's `realloc` will not do, as that forgets alignments, leaves secrets behind, and may
-    /// touch what it copies: where it is, or else by a copy. A secure block is always copied, so that nothing is left of
-    /// it that is not wiped.
+    /// Resizes an aligned, lazy or secure block: where it is, or else by a copy. C's `realloc` would lose the alignment, touch
+    /// lazy pages, or leave secrets in memory that it frees. A secure block is always copied, and the old one wiped.
     fn relocate(&mut self, len: usize) -> Result<(), OutOfMemory> {
         let old = self.len;
-        // SAFETY: the block is a live one.
+        // SAFETY: the block is alive.
         if len > old && unsafe { fits(self.start, len, self.attributes) } {
             return self.grown_in_place(old, len).inspect_err(|_| self.cut(old));
         }
         if len < old && self.can_shrink_in_place() {
-            // SAFETY: the bytes from `len` on are the block's, which is to lose them.
+            // SAFETY: the block owns the bytes from `len` on, and gives them up here.
             let gone = unsafe { lazy::discard(self.start.add(len), old - len) };
             if gone || len >= old / 2 {
                 self.cut(len);
@@ -92,21 +92,22 @@ impl Block {
             }
         }
         let mut copy = Self::allocate_at_once(len, self.attributes.init_of_copy(), self.attributes)?;
-        // SAFETY: the new block is another one, made as the old one, which has `old` bytes.
+        // SAFETY: the old block has `old` bytes. The copy is a different block, which was just made as `init_of_copy` says.
         unsafe { copy.take_contents(self.start, old) };
         mem::swap(self, &mut copy);
         Ok(())
     }
 
-    /// Copies the contents of another block of `len` bytes, as far as there is room: of a lazy one what is not zero.
+    /// Copies the contents of another block of `len` bytes, as far as there is room. Of a lazy block only what is not zero is
+    /// copied.
     ///
     /// # Safety
     ///
-    /// `from` must have `len` bytes, of another block than this one, which was just made as
-    /// [`init_of_copy`](Attributes::init_of_copy) says. Nobody else may access it.
+    /// `from` must be the start of a different block, which has `len` bytes and which nobody else accesses. This block must
+    /// just have been made as [`init_of_copy`](Attributes::init_of_copy) says.
     pub(crate) unsafe fn take_contents(&mut self, from: NonNull<u8>, len: usize) {
         let kept = len.min(self.len);
-        // SAFETY: both blocks have `kept` bytes, and are two; this one holds zeros if it is lazy.
+        // SAFETY: these are two blocks, and both have `kept` bytes. If this one is lazy, it holds zeros.
         unsafe {
             if self.attributes.is_lazy() {
                 lazy::copy_to_zeros(from, self.start, kept);
@@ -120,8 +121,7 @@ impl Block {
         !self.attributes.is_secure() && !debug::is_enabled()
     }
 
-    /// Whether a resize of a block from `old` to `len` bytes would be refused now, as far as the machine and the set limit
-    /// are concerned.
+    /// Fails if the machine or the set limit would refuse to resize a block from `old` to `len` bytes now.
     ///
     /// # Safety
     ///
@@ -139,8 +139,8 @@ impl Block {
         if attributes.is_lazy() { budget::check_limit(more) } else { budget::check(more) }
     }
 
-    /// Resizes the block like [`resize`](Self::resize), but keeps it as it is, cut to `len`, where the
-    /// allocator or the system cannot resize it. Returns whether that was so.
+    /// Resizes the block like [`resize`](Self::resize). If that fails, the block stays where it is, and is cut to `len` if it
+    /// is longer. Returns whether it failed.
     ///
     /// `len` must be at least 1.
     #[cfg(feature = "napi")]
@@ -155,13 +155,13 @@ impl Block {
         failed
     }
 
-    /// Shortens the block to `len` bytes, without a word to C: the others stay where they are, and resident.
+    /// Shortens the block to `len` bytes without telling C. The other bytes stay allocated and resident.
     ///
-    /// `len` must be at least 1, and at most what the block has.
+    /// `len` must be at least 1, and at most the block's length.
     pub(crate) fn cut(&mut self, len: usize) {
         debug_assert!(len > 0 && len <= self.len);
         if self.attributes.is_secure() {
-            // SAFETY: the bytes from `len` on are the block's, which loses them here.
+            // SAFETY: the block owns the bytes from `len` on, and gives them up here.
             unsafe {
                 secure::wipe(self.start.add(len), self.len - len);
                 secure::expose(self.start, len, self.len);
@@ -171,19 +171,19 @@ impl Block {
         self.len = len;
     }
 
-    /// Lengthens the block to `len` bytes where it is, if C says that it holds as many. They are resident then. Returns
-    /// whether that is so.
+    /// Lengthens the block to `len` bytes where it is, if it holds that many according to C, and makes them resident. Returns
+    /// whether that succeeded: never in the debug mode, in which the redzone follows the block.
     ///
-    /// `len` must be at least what the block has. Not for the debug mode, in which its redzone is behind it.
+    /// `len` must be at least the block's length.
     pub(crate) fn grow_in_place(&mut self, len: usize) -> bool {
         debug_assert!(len >= self.len);
-        // SAFETY: the block is a live one.
+        // SAFETY: the block is alive.
         let fits = len == self.len || unsafe { fits(self.start, len, self.attributes) };
         fits && self.grown_in_place(self.len, len).is_ok()
     }
 
-    /// Enters the bytes from `old` to `len` into the books and makes them resident. The allocator
-    /// gave them already. On an error `self.len` is still `old`, or what was charged.
+    /// Counts the bytes from `old` to `len` as live, and makes them resident. The allocator must have given them already. On an
+    /// error `self.len` is the length that counts as live: `old` or `len`.
     pub(super) fn grown_in_place(&mut self, old: usize, len: usize) -> Result<(), OutOfMemory> {
         if len == old {
             return Ok(());
@@ -193,28 +193,29 @@ impl Block {
         if self.attributes.is_lazy() {
             return Ok(());
         }
-        // SAFETY: the allocator gave the block `len` bytes; those from `old` on were never handed out.
+        // SAFETY: the allocator gave the block `len` bytes. Nobody knows those from `old` on yet.
         unsafe { touch(self.start, old, len, Contents::Fresh)? };
         if debug::is_enabled() {
-            // SAFETY: likewise.
+            // SAFETY: as above.
             unsafe { debug::paint(self.start.as_ptr().add(old), len - old) }
         }
         Ok(())
     }
 
-    /// Takes back what [`grown_in_place`](Self::grown_in_place) could not make resident.
+    /// Shrinks the block to `len` bytes after [`grown_in_place`](Self::grown_in_place) failed. `len` must be at least 1.
     pub(super) fn shrink_back(&mut self, len: usize) {
-        // SAFETY: the block owns `start` and is only held by us.
-        if let Some(start) = unsafe { placement::realloc(self.start, len.saturating_add(debug::redzone())) } {
+        let room = BlockLen::new(len).and_then(|len| len.plus(debug::redzone_len()));
+        // SAFETY: the block owns `start`, and `&mut self` ensures that nobody else uses the old address.
+        if let Some(start) = room.ok().and_then(|room| unsafe { placement::realloc(self.start, room) }) {
             self.start = start;
         }
-        // Should the allocator have refused to shrink, then the block holds more than it says.
+        // If the allocator refused to shrink it, the block holds more than its length.
         self.attributes.refund(self.len - len);
         self.len = len;
     }
 }
 
-/// Whether C says that a block holds `len` bytes where it is, of which all may be the block's.
+/// Whether a block can have `len` bytes where it is, because it holds that many according to C.
 ///
 /// # Safety
 ///

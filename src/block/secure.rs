@@ -1,7 +1,7 @@
-//! What a secure block's pages are spared, and what its bytes are: swapping, dumping, outliving it.
+//! Secure blocks: their pages are locked in memory and left out of core dumps, and their bytes are wiped.
 //!
-//! The pages that are locked and hidden are those that the block's bytes lie in. They are whole, and nobody else's:
-//! see [`Attributes::room`](super::attributes::Attributes::room).
+//! A secure block has whole pages, which it shares with nothing: see
+//! [`Attributes::room`](super::attributes::Attributes::room).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -20,28 +20,28 @@ use crate::residency::for_each_resident;
 ///
 /// As for [`wipe`].
 pub(super) unsafe fn hide(start: NonNull<u8>, len: usize) -> Result<(), OutOfMemory> {
-    // SAFETY: the pages are the block's alone.
+    // SAFETY: the block has its pages for itself.
     unsafe { os::hide_from_dumps(start.as_ptr(), whole_pages(len)) }.map_err(|error| refused(len, &error))
 }
 
-/// Locks a new block's pages in memory, each from the moment in which it comes.
+/// Locks a new block's pages in memory, each one from its first use on.
 ///
 /// # Safety
 ///
 /// As for [`wipe`].
 pub(super) unsafe fn lock(start: NonNull<u8>, len: usize) -> Result<(), OutOfMemory> {
-    // SAFETY: the pages are the block's alone.
+    // SAFETY: the block has its pages for itself.
     unsafe { os::lock(start.as_ptr(), whole_pages(len)) }.map_err(|error| refused(len, &error))
 }
 
-/// Makes the pages behind the first `kept` bytes what any others are. Those bytes are none of the block's any more.
+/// Unlocks the pages after the first `kept` bytes, and no longer hides them.
 ///
 /// # Safety
 ///
-/// As for [`wipe`]; `kept` must be at most `len`.
+/// As for [`wipe`]. `kept` must be at most `len`.
 pub(super) unsafe fn expose(start: NonNull<u8>, kept: usize, len: usize) {
     let (kept, len) = (whole_pages(kept), whole_pages(len));
-    // SAFETY: the pages are the block's alone.
+    // SAFETY: the block has its pages for itself.
     unsafe {
         let first = start.as_ptr().add(kept);
         os::unlock(first, len - kept);
@@ -49,15 +49,15 @@ pub(super) unsafe fn expose(start: NonNull<u8>, kept: usize, len: usize) {
     }
 }
 
-/// Zeroes bytes of a block, also if nobody looks at them any more before they are freed. Pages that never came are left
-/// alone, as in a block that was refused half-way: what was written to is locked, and so resident.
+/// Zeroes bytes of a block in a way that the compiler does not remove. Pages that are not resident are skipped: what was
+/// written to is locked and so resident, but a block that was refused half-way has pages that were never used.
 ///
 /// # Safety
 ///
-/// `start` must be the first of `len` bytes of a secure block, and nobody else may access these.
+/// `start` must be the first of `len` bytes of a secure block, and nobody else may access them.
 pub(crate) unsafe fn wipe(start: NonNull<u8>, len: usize) {
     let zeroize = |start: *mut u8, len: usize| {
-        // SAFETY: these are some of the caller's bytes; they may be uninitialised.
+        // SAFETY: these bytes are some of the caller's, and they may be uninitialised.
         unsafe { slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>(), len) }.zeroize();
     };
     // SAFETY: passed on from the caller.

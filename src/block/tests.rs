@@ -1,8 +1,12 @@
-use super::*;
+#[cfg(not(miri))]
+use std::ptr::NonNull;
+
+use super::Block;
+#[cfg(not(miri))]
+use super::Consumed;
+use crate::error::OutOfMemory;
 #[cfg(all(target_os = "linux", not(miri)))]
-use crate::allocator;
-#[cfg(all(target_os = "linux", not(miri)))]
-use crate::os;
+use crate::{allocator, length::BlockLen, os, residency};
 
 #[test]
 fn an_empty_pattern_changes_nothing() {
@@ -19,7 +23,7 @@ fn resize_keeps_the_contents() {
     for len in [1000, 70_000, 10] {
         block.resize(len).unwrap();
         assert_eq!(block.len(), len);
-        // SAFETY: the first ten bytes were filled and are kept.
+        // SAFETY: the first ten bytes were filled, and every length keeps them.
         assert_eq!(unsafe { std::slice::from_raw_parts(block.as_ptr(), 10) }, b"0123456789");
     }
 }
@@ -59,13 +63,13 @@ fn a_block_crosses_threads() {
 #[test]
 #[cfg(not(miri))]
 fn consume_keeps_the_contents_and_grows() {
-    // SAFETY: `malloc` has no precondition; three bytes are written to a block of three.
+    // SAFETY: `malloc` has no precondition. Three bytes are written to a block of three.
     let foreign = unsafe {
         let foreign = NonNull::new(libc::malloc(3)).unwrap().cast::<u8>();
         foreign.as_ptr().copy_from_nonoverlapping(b"abc".as_ptr(), 3);
         foreign
     };
-    // SAFETY: `foreign` is a live block of `malloc` that only this test knows.
+    // SAFETY: `foreign` is a live block of `malloc`, which only this test knows.
     let Consumed { block, resize_failed } = unsafe { Block::consume(foreign, 1 << 20).unwrap() };
     assert!(!resize_failed);
     assert_eq!(block.len(), 1 << 20);
@@ -90,10 +94,10 @@ fn every_byte_is_resident_whatever_the_size() {
 #[cfg(all(target_os = "linux", not(miri)))]
 fn untouched_memory_is_not_resident() {
     let len = 40 << 20;
-    let lazy = allocator::calloc(len).unwrap();
-    // SAFETY: a mapped block of `len` bytes, freed once.
+    let lazy = allocator::calloc(BlockLen::new(len).unwrap()).unwrap();
+    // SAFETY: a live block of `len` bytes.
     let resident = unsafe { residency::resident_bytes(lazy.as_ptr(), len).unwrap() };
-    // SAFETY: likewise.
+    // SAFETY: the block is freed once.
     unsafe { allocator::free(lazy) };
     assert!(resident < len / 100, "{resident} of {len} bytes that nobody touched");
 }

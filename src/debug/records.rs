@@ -1,38 +1,41 @@
-//! What is known of each block while the debug mode is on.
+//! The records of blocks that the debug mode keeps.
 //!
-//! A record is taken out before the allocator may give the block's address to somebody else, and is
-//! put in only when the block is there: so an address has one record, and the memory behind a record
-//! is always a live block.
+//! A record is removed before the allocator can give the block's address to another block, and added only once the block is
+//! there. So each address has at most one record, and a record always means a live block.
 
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::redzone::{self, Damage};
-use super::report::{Corruption, report};
+use super::report::{Corruption, count_untold, report};
+use super::switch::is_enabled;
 
-/// Where a block starts; its owner's pointer, not only a number.
+/// How many bytes after each block nobody may write to.
+const REDZONE: usize = 64;
+
+/// Where a block starts: its owner's pointer, not only a number, as the redzone is reached through it.
 struct Start(NonNull<u8>);
 
-// SAFETY: the pointer is used under the lock of `RECORDS` only, for bytes of a block that is alive, and
-// blocks may be used in any thread.
+// SAFETY: blocks may be used in any thread. The pointer is used only for a live block: while `RECORDS` is locked and the
+// record is in it, or by the block's owner.
 unsafe impl Send for Start {}
 
-/// What is known of a block.
+/// What is known about a block.
 pub(crate) struct Record {
     start: Start,
     len: usize,
-    /// 0 if the block could not be resized as it was consumed, so that there is no room for one.
+    /// The length of the redzone. It is 0 if the block was consumed and could not be resized to have room for one.
     redzone: usize,
-    /// Whether its pages may never have been used: then it is not poisoned, which would use them all.
+    /// Whether pages of the block may never have been used. Such a block is not poisoned, which would make it resident.
     lazy: bool,
-    /// Blocks are numbered in the order in which they came.
-    #[cfg_attr(not(feature = "napi"), expect(dead_code, reason = "the binding alone lists blocks"))]
+    /// Blocks are numbered in the order in which they were made.
+    #[cfg_attr(not(feature = "napi"), expect(dead_code, reason = "only the binding lists blocks"))]
     number: u64,
     stack: Option<Box<str>>,
 }
 
-/// A block that is alive.
+/// A live block.
 #[cfg(feature = "napi")]
 pub(crate) struct Live {
     pub(crate) address: usize,
@@ -47,7 +50,7 @@ struct Records {
 
 static RECORDS: Mutex<Records> = Mutex::new(Records { blocks: BTreeMap::new(), count: 0 });
 
-/// Nothing else is locked, and nothing is called that may come back here, while it is held.
+/// Whoever holds this lock takes no other, and calls nothing that takes this one.
 fn lock() -> MutexGuard<'static, Records> {
     RECORDS.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -55,13 +58,13 @@ fn lock() -> MutexGuard<'static, Records> {
 impl Record {
     /// # Safety
     ///
-    /// The record must be in the map, or its block be held by the caller.
+    /// The record must be in the map, which is locked, or the caller must own its block.
     unsafe fn write_redzone(&self) {
-        // SAFETY: a redzone of that length follows the `len` bytes of the block, which is alive.
+        // SAFETY: the block is alive, and a redzone of this length follows its `len` bytes.
         unsafe { redzone::write(self.start.0.as_ptr().add(self.len), self.redzone) }
     }
 
-    /// Checks the redzone, and makes it good again, so that damage is found once.
+    /// Checks the redzone, and repairs it, so that damage is found once.
     ///
     /// # Safety
     ///
@@ -82,23 +85,28 @@ impl Record {
     }
 }
 
-/// Enters a new block.
+/// How long the redzone of a new block is: 0 unless the debug mode is on.
+#[inline]
+pub(crate) fn redzone_len() -> usize {
+    if is_enabled() { REDZONE } else { 0 }
+}
+
+/// Adds the record of a new block.
 ///
 /// # Safety
 ///
-/// The caller must hold a live block of `len + redzone` bytes, and take the record out before the block
-/// goes or moves.
+/// The caller must own a live block of `len + redzone` bytes, and remove the record before the block is freed or moved.
 #[cold]
 pub(crate) unsafe fn admit(start: NonNull<u8>, len: usize, redzone: usize, lazy: bool) {
     let mut records = lock();
     records.count += 1;
     let record = Record { start: Start(start), len, redzone, lazy, number: records.count, stack: None };
-    // SAFETY: the caller holds the block.
+    // SAFETY: the caller owns the block.
     unsafe { record.write_redzone() };
     records.blocks.insert(start.as_ptr().addr(), record);
 }
 
-/// Fills bytes that nobody has written to yet, so that they are not mistaken for zeros.
+/// Fills bytes that nobody has written to yet, so that nobody takes them for zeros.
 ///
 /// # Safety
 ///
@@ -109,70 +117,69 @@ pub(crate) unsafe fn paint(start: *mut u8, len: usize) {
     unsafe { redzone::write_uninit(start, len) }
 }
 
-/// Checks the block at an address. What is found is reported, and found once.
+/// Checks the block at an address. Damage is reported, and found once.
 #[cold]
 pub(crate) fn check(start: NonNull<u8>, found_by: &'static str) -> Result<(), Corruption> {
     let checked = match lock().blocks.get(&start.as_ptr().addr()) {
-        // SAFETY: the record is in the map.
+        // SAFETY: the record is in the map, which is locked.
         Some(record) => unsafe { record.check(found_by) },
         None => Ok(()),
     };
     checked.inspect_err(report)
 }
 
-/// Takes the record of a block out that may move, and checks the block.
+/// Checks a block, and removes its record because the block may move.
 #[cold]
 pub(crate) fn suspend(start: NonNull<u8>, found_by: &'static str) -> Option<Record> {
     let record = lock().blocks.remove(&start.as_ptr().addr())?;
-    // SAFETY: the caller holds the block.
-    super::count_untold(unsafe { record.check(found_by) }.inspect_err(report));
+    // SAFETY: the caller owns the block.
+    count_untold(unsafe { record.check(found_by) }.inspect_err(report));
     Some(record)
 }
 
-/// Puts a suspended record back. With `grown` the block has a redzone from now on; else it has one if it
-/// had one before.
+/// Puts back the record of a block that was resized. If that succeeded, `resized`, the block has a redzone now. Otherwise it
+/// has one if it had one before.
 ///
 /// # Safety
 ///
-/// As for [`admit`], the redzone being that of [`redzone`](super::redzone()) with `grown`.
+/// As for [`admit`]. If `resized` is true, the block must have room for a redzone of [`redzone_len`].
 #[cold]
-pub(crate) unsafe fn resume(record: Option<Record>, start: NonNull<u8>, len: usize, grown: bool) {
+pub(crate) unsafe fn resume(record: Option<Record>, start: NonNull<u8>, len: usize, resized: bool) {
     let Some(mut record) = record else { return };
     record.start = Start(start);
     record.len = len;
-    if grown {
-        record.redzone = super::redzone();
+    if resized {
+        record.redzone = redzone_len();
     }
-    // SAFETY: the caller holds the block.
+    // SAFETY: the caller owns the block.
     unsafe { record.write_redzone() };
     lock().blocks.insert(start.as_ptr().addr(), record);
 }
 
-/// The block stays where it is, but is shorter now.
+/// Notes that a block is shorter now, and has not moved.
 #[cfg(feature = "napi")]
 #[cold]
 pub(crate) fn shorten(start: NonNull<u8>, len: usize) {
     if let Some(record) = lock().blocks.get_mut(&start.as_ptr().addr()) {
         debug_assert!(len <= record.len);
         record.len = len;
-        // SAFETY: the record is in the map, and was longer before.
+        // SAFETY: the record is in the map, which is locked. The block was longer before, so the redzone still lies in it.
         unsafe { record.write_redzone() };
     }
 }
 
-/// Checks a block that is given away. What was its redzone is now memory like any other, which its next
-/// owner does not know of.
+/// Checks a block that is given away, and removes its record.
 #[cold]
 pub(crate) fn release(start: NonNull<u8>, found_by: &'static str) {
     drop(suspend(start, found_by));
 }
 
-/// Checks a block that is about to be freed, and poisons it.
+/// Checks a block that is about to be freed, removes its record, and fills its memory with a pattern.
 #[cold]
 pub(crate) fn retire(start: NonNull<u8>, found_by: &'static str) -> Result<(), Corruption> {
-    // A block that was not admitted may not be resident: it is not written to.
+    // A block without a record is not written to, as it may not be resident.
     let Some(record) = lock().blocks.remove(&start.as_ptr().addr()) else { return Ok(()) };
-    // SAFETY: the caller holds the block, until it frees it.
+    // SAFETY: the caller owns the block, which is not freed yet.
     unsafe {
         let checked = record.check(found_by).inspect_err(report);
         if !record.lazy {
@@ -182,8 +189,8 @@ pub(crate) fn retire(start: NonNull<u8>, found_by: &'static str) -> Result<(), C
     }
 }
 
-/// Keeps the stack of a block's allocation, if none is kept yet. Returns what is kept; `None` if there is
-/// no such block.
+/// Keeps the stack of a block's allocation, if none is kept yet. Returns the one that is kept; `None` if there is no such
+/// block.
 #[cfg(feature = "napi")]
 pub(crate) fn note_allocation(start: NonNull<u8>, stack: String) -> Option<String> {
     let mut records = lock();
@@ -196,16 +203,16 @@ pub(crate) fn note_allocation(start: NonNull<u8>, stack: String) -> Option<Strin
 pub(crate) fn check_all(found_by: &'static str) {
     let damaged: Vec<Corruption> = {
         let records = lock();
-        // SAFETY: the records are in the map.
+        // SAFETY: the records are in the map, which is locked.
         records.blocks.values().filter_map(|record| unsafe { record.check(found_by) }.err()).collect()
     };
     for corruption in damaged {
         report(&corruption);
-        super::count_untold(Err(corruption));
+        count_untold(Err(corruption));
     }
 }
 
-/// Every block of which `choose` wants the address, in the order in which they came.
+/// The blocks whose addresses `choose` accepts, in the order in which they were made.
 #[cfg(feature = "napi")]
 pub(crate) fn live_blocks(choose: impl Fn(usize) -> bool) -> Vec<Live> {
     let records = lock();

@@ -1,22 +1,22 @@
-//! The patterns in memory.
+//! The patterns that the debug mode writes to memory.
 
 use std::hint::black_box;
 
-/// What a redzone holds.
+/// The byte that fills a redzone.
 const REDZONE_BYTE: u8 = 0xfb;
-/// What bytes hold that nobody has written to.
+/// The byte that fills memory which nobody has written to.
 const UNINIT_BYTE: u8 = 0xa5;
-/// What bytes hold that are freed.
+/// The byte that fills freed memory.
 const FREED_BYTE: u8 = 0xdf;
 
-/// The first byte of a redzone that is not as it should be.
+/// What is wrong with a redzone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Damage {
-    /// Counted from the beginning of the redzone.
+    /// The offset of the first bad byte from the beginning of the redzone.
     pub(super) offset: usize,
     pub(super) expected: u8,
     pub(super) found: u8,
-    /// How many bytes of the redzone are not as they should be.
+    /// How many bytes of the redzone are bad.
     pub(super) bytes: usize,
 }
 
@@ -30,9 +30,9 @@ pub(super) unsafe fn write(start: *mut u8, len: usize) {
 
 /// # Safety
 ///
-/// `start` must be valid for reads of `len` bytes, a redzone that was written.
+/// `start` must be valid for reads of `len` bytes, which `write` has filled.
 pub(super) unsafe fn verify(start: *const u8, len: usize) -> Result<(), Damage> {
-    // SAFETY: `offset < len`. Volatile, because C code may be writing there at this very moment.
+    // SAFETY: `offset < len`. The read is volatile because C code may be writing there.
     let found = |offset: usize| unsafe { start.add(offset).read_volatile() };
     let mut damaged = (0..len).map(|offset| (offset, found(offset))).filter(|(_, byte)| *byte != REDZONE_BYTE);
     match damaged.next() {
@@ -55,6 +55,6 @@ pub(super) unsafe fn write_uninit(start: *mut u8, len: usize) {
 pub(super) unsafe fn write_freed(start: *mut u8, len: usize) {
     // SAFETY: passed on from the caller.
     unsafe { start.write_bytes(FREED_BYTE, len) };
-    // The optimiser knows `free`, and drops stores that only freed memory would show.
+    // Without this the compiler removes the writes, because the memory is freed afterwards.
     black_box(start);
 }

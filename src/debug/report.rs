@@ -1,7 +1,8 @@
-//! What the debug mode says, and where it says it.
+//! What the debug mode reports, and how.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -9,8 +10,7 @@ use super::redzone::Damage;
 
 /// Somebody wrote past the end of a block.
 ///
-/// As a text it names the block, what was found, and the stack of the block's allocation, in several
-/// lines.
+/// Its text has several lines: the block, what was found, and the stack of the block's allocation.
 #[derive(Debug)]
 pub struct Corruption(Box<Details>);
 
@@ -55,7 +55,7 @@ impl Corruption {
         self.0.len + self.0.damage.offset
     }
 
-    /// What the first bad byte should be.
+    /// What the first bad byte should have been.
     #[must_use]
     pub fn expected(&self) -> u8 {
         self.0.damage.expected
@@ -87,7 +87,7 @@ impl fmt::Display for Corruption {
 
 impl std::error::Error for Corruption {}
 
-/// The stack of an allocation: some lines, each indented, the last one without an end.
+/// Writes the stack of an allocation: indented lines, without a newline at the end.
 pub(crate) fn write_stack(out: &mut impl fmt::Write, stack: Option<&str>) -> fmt::Result {
     match stack {
         Some(stack) => write!(out, "  allocated:\n{stack}"),
@@ -95,7 +95,7 @@ pub(crate) fn write_stack(out: &mut impl fmt::Write, stack: Option<&str>) -> fmt
     }
 }
 
-/// A number of things.
+/// A number and what it counts, such as "2 bytes".
 pub(crate) struct Count(pub(crate) usize, pub(crate) &'static str);
 
 impl fmt::Display for Count {
@@ -104,10 +104,10 @@ impl fmt::Display for Count {
     }
 }
 
-/// Writes to the standard error, whatever it is: with the runtime's own stream there are no reports from
-/// other threads, from finalizers and of a process that is about to abort.
+/// Writes to the standard error itself. The runtime's stream cannot be used by other threads, in finalizers, or shortly
+/// before the process aborts.
 pub(crate) fn report(text: &impl fmt::Display) {
-    /// How often a pipe that is full is tried again, a millisecond each.
+    /// How often to try again while a pipe is full, waiting a millisecond each time.
     const TRIES: u32 = 2000;
 
     let text = format!("cmalloc: {text}\n");
@@ -126,4 +126,20 @@ pub(crate) fn report(text: &impl fmt::Display) {
             Err(_) => return,
         }
     }
+}
+
+/// How often corruption was reported on the standard error, but to no caller.
+static UNTOLD: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts corruption that no caller is told about.
+pub(crate) fn count_untold(checked: Result<(), Corruption>) {
+    if checked.is_err() {
+        UNTOLD.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether there was corruption that no caller was told about.
+#[cfg(feature = "napi")]
+pub(crate) fn any_untold() -> bool {
+    UNTOLD.load(Ordering::Relaxed) > 0
 }

@@ -10,8 +10,8 @@
  * @module cmalloc/native
  */
 
-/** The raw calls that `takeHotPair` hands out. */
-export interface HotPair {
+/** The raw calls that `takeRawCalls` hands out. */
+export interface RawCalls {
   /** The arguments and results of the calls: a key; a length, then an address or a reason; a byte to fill with. */
   readonly registers: Float64Array<ArrayBuffer>
   /** Allocates into a slot. */
@@ -20,6 +20,8 @@ export interface HotPair {
   free(this: void): void
   /** Frees a slot's block, whatever is in flight. */
   freeNow(this: void): void
+  /** What a slot is made with that these calls can name. */
+  readonly owner: number
   /** How far a slot's next key is from its last one. */
   readonly keyStep: number
   /** Every key is below this. */

@@ -1,45 +1,48 @@
 //! The Node-API binding: the crate as JavaScript sees it.
 //!
-//! A [`slot::Slot`] is the finalizer-safe native handle. It owns an entry of its environment's
-//! [`table`], and the entry owns at most one block. A block over which an `ArrayBuffer` was made
-//! moves to a control block ([`view`]), which outlives the slot if it must.
+//! Each module uses only those above it in this list:
 //!
-//! No borrow of anything here is held while Node-API is called: it may collect garbage, run
-//! finalizers and, through them, come back.
+//! - [`node_api`]: what is about Node-API alone.
+//! - [`state`]: what is known of slots, blocks and their `ArrayBuffer`s.
+//! - [`environment`]: what belongs to one thread that loaded the addon.
+//! - [`watch`], [`view_sweep`], [`sweep`], [`retry`]: what frees memory without waiting for the event loop.
+//! - [`debug_checks`], [`viewed`], [`lifecycle`], [`resize`], [`ownership`]: what happens to a slot's block.
+//! - [`teardown`]: the end of an environment.
+//! - [`exports`]: what JavaScript is given.
+//!
+//! A [`Slot`](exports::slot::Slot) is the finalizer-safe native handle. It has an entry among its environment's
+//! [`slots`](state::slots), and the entry owns at most one block. A block over which an `ArrayBuffer` was made moves to a
+//! [control block](state::control_block), which outlives the slot if it must.
+//!
+//! No borrow of anything here is held while Node-API is called: it may collect garbage, run finalizers and, through them,
+//! come back.
 
-mod debug;
-mod ending;
+mod debug_checks;
 mod environment;
-mod event_loop;
-mod external;
-mod failure;
-#[cfg(feature = "fault-injection")]
-mod faults;
-mod growing;
-mod holders;
-mod home;
-mod hot;
-mod let_go;
+mod exports;
 mod lifecycle;
+mod node_api;
 mod ownership;
-mod pool;
-mod ranges;
-mod scope;
-mod slot;
-mod stats;
-mod stores;
+mod resize;
+mod retry;
+mod state;
 mod sweep;
-mod table;
-mod view;
+mod teardown;
 mod view_sweep;
+mod viewed;
+mod watch;
 
 use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
+
+use environment::Environment;
 
 /// Runs as an environment loads the addon.
 #[napi(module_exports)]
 pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
     crate::os::stay_loaded();
     crate::debug::enable_from_environment();
-    environment::Environment::create(env.raw()).map_err(|failure| failure.thrown(env.raw()))
+    Environment::create(env.raw())
+        .and_then(|environment| teardown::watch(&environment))
+        .map_err(|failure| failure.thrown(env.raw()))
 }

@@ -1,4 +1,4 @@
-//! Memory that is neither swapped nor dumped: on Linux and FreeBSD.
+//! Memory that is neither swapped nor written to core dumps, on Linux and FreeBSD.
 
 use std::io;
 
@@ -15,7 +15,7 @@ const SHOW: libc::c_int = libc::MADV_CORE;
 ///
 /// # Safety
 ///
-/// `start` must be page-aligned, and the `len` bytes the caller's.
+/// `start` must be page-aligned, and the caller must own the `len` bytes.
 pub(crate) unsafe fn hide_from_dumps(start: *mut u8, len: usize) -> io::Result<()> {
     // SAFETY: the advice changes no contents.
     done(unsafe { libc::madvise(start.cast(), len, HIDE) })
@@ -27,12 +27,12 @@ pub(crate) unsafe fn hide_from_dumps(start: *mut u8, len: usize) -> io::Result<(
 ///
 /// As there.
 pub(crate) unsafe fn show_in_dumps(start: *mut u8, len: usize) {
-    // SAFETY: the advice changes no contents. Refused, the pages stay hidden, which harms nobody.
+    // SAFETY: the advice changes no contents. If it is refused, the pages stay hidden, which does no harm.
     unsafe { libc::madvise(start.cast(), len, SHOW) };
 }
 
-/// Keeps whole pages resident, from the moment on in which each comes. Where the system cannot wait for that, they come at
-/// once.
+/// Keeps each of these whole pages resident from its first use on. Systems without such a lock make all of them resident
+/// at once.
 ///
 /// # Safety
 ///
@@ -40,7 +40,7 @@ pub(crate) unsafe fn show_in_dumps(start: *mut u8, len: usize) {
 pub(crate) unsafe fn lock(start: *mut u8, len: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
-        /// Since Linux 4.4; the C library has a name for the call since later than those that are supported.
+        /// Since Linux 4.4. The call is made by its number, as the oldest supported C libraries have no function for it.
         const MLOCK_ONFAULT: libc::c_uint = 1;
         // SAFETY: locking changes no contents.
         if unsafe { libc::syscall(libc::SYS_mlock2, start, len, MLOCK_ONFAULT) } == 0 {
@@ -55,21 +55,21 @@ pub(crate) unsafe fn lock(start: *mut u8, len: usize) -> io::Result<()> {
     done(unsafe { libc::mlock(start.cast(), len) })
 }
 
-/// Undoes [`lock`], and what `mlockall` did to these pages: locks are not counted.
+/// Undoes [`lock`], and also what `mlockall` did to these pages: the system does not count locks.
 ///
 /// # Safety
 ///
 /// As there.
 pub(crate) unsafe fn unlock(start: *mut u8, len: usize) {
-    // SAFETY: unlocking changes no contents. Pages that cannot be unlocked, as the process has all the mappings that
-    // it may have, stay locked until they are unmapped.
+    // SAFETY: unlocking changes no contents. It fails if the process already has as many mappings as it may have; then the
+    // pages stay locked until they are unmapped.
     unsafe { libc::munlock(start.cast(), len) };
 }
 
-/// The most bytes that the process may lock; `None` if there is no limit, or the system does not tell.
+/// How many bytes the process may lock; `None` if there is no limit, or if the system does not tell.
 pub(crate) fn lock_limit() -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is a place to write to.
+    // SAFETY: `limit` is valid to write to.
     let answer = unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) };
     #[allow(clippy::unnecessary_cast, reason = "signed on some systems")]
     (answer == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur as u64)

@@ -1,21 +1,24 @@
-//! Larger pages than this machine has, in builds for tests with `--cfg mocked_pages`: `npm run test:pages`.
+//! Larger pages than this machine has, for tests: builds with `--cfg mocked_pages`, which `npm run test:pages` makes.
 //!
-//! A mocked page is some real ones side by side. It is resident once any of them is: a system with such pages would
-//! have brought in all of it.
+//! A mocked page is several real pages in a row. It counts as resident if any of them is, because a system with such pages
+//! would have brought in the whole page.
 
 use std::io;
 use std::sync::OnceLock;
 
-use super::{platform, real_page_size};
+use super::platform;
 
-/// What the environment variable `CMALLOC_PAGE_SIZE` says, a multiple of the real size.
+/// The environment variable `CMALLOC_PAGE_SIZE`, which must be a multiple of the real size.
 pub(super) fn page_size() -> usize {
     static SIZE: OnceLock<usize> = OnceLock::new();
     *SIZE.get_or_init(|| {
-        let real = real_page_size();
+        let real = platform::page_size();
         let text = std::env::var("CMALLOC_PAGE_SIZE").unwrap_or_default();
         let size = text.parse().unwrap_or(real);
-        assert!(size.is_power_of_two() && size >= real, "{size} is no multiple of pages of {real} bytes");
+        assert!(
+            size.is_power_of_two() && size >= real,
+            "{size} is not a multiple of this machine's page size, {real} bytes"
+        );
         size
     })
 }
@@ -24,15 +27,15 @@ pub(super) fn page_size() -> usize {
 ///
 /// # Safety
 ///
-/// `start` must be on the boundary of a mocked page, and a part of each page mapped.
+/// `start` must be aligned to a mocked page, and at least a part of each page must be mapped.
 pub(super) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io::Result<()> {
-    let (size, real) = (page_size(), real_page_size());
+    let (size, real) = (page_size(), platform::page_size());
     for (index, state) in states.iter_mut().enumerate() {
         let mut parts = vec![false; size / real];
         let page = start.wrapping_add(index * size);
         // SAFETY: `mincore` itself refuses what is not mapped.
         if unsafe { platform::resident_pages(page, &mut parts) }.is_err() {
-            // A mocked page may begin before the memory that it is about, or end behind it.
+            // A mocked page may begin before the mapped memory, or end after it.
             for (part, resident) in parts.iter_mut().enumerate() {
                 let mut one = [false];
                 // SAFETY: as above.

@@ -17,9 +17,17 @@ use windows_sys::Win32::System::ProcessStatus::{K32QueryWorkingSetEx, PSAPI_WORK
 use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, GlobalMemoryStatusEx, MEMORYSTATUSEX, SYSTEM_INFO};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 
-// `PrefetchVirtualMemory` brings pages in without making them writable ones of the working set.
-pub(crate) use super::no_lock::{hide_from_dumps, lock, lock_limit, show_in_dumps, unlock};
-pub(crate) use super::one_by_one::{BRINGS_MANY, advise_huge, discard, huge_page_size, populate};
+#[cfg(feature = "napi")]
+pub(crate) use super::unsupported::validate_address;
+// There is no `populate`: `PrefetchVirtualMemory` reads pages in, but does not make them writable in the working set.
+pub(crate) use super::unsupported::{
+    BRINGS_MANY, advise_huge, discard, hide_from_dumps, huge_page_size, lock, lock_limit, populate, show_in_dumps,
+    trim, unlock,
+};
+
+/// What names an open file: a handle.
+#[cfg(feature = "napi")]
+pub(crate) type FileDescriptor = usize;
 
 unsafe extern "C" {
     /// Of the C runtime that this crate is linked to, like `malloc` itself.
@@ -43,7 +51,7 @@ pub(crate) fn page_size() -> usize {
 pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io::Result<()> {
     const CHUNK: usize = 256;
     const VALID: usize = 1;
-    let page = crate::os::real_page_size();
+    let page = page_size();
     for (chunk, states) in states.chunks_mut(CHUNK).enumerate() {
         // SAFETY: the structure holds a pointer and an integer, for which zero is a value.
         let mut pages: [PSAPI_WORKING_SET_EX_INFORMATION; CHUNK] = unsafe { mem::zeroed() };
@@ -51,19 +59,19 @@ pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io
             information.VirtualAddress = start.wrapping_add((chunk * CHUNK + index) * page).cast_mut().cast();
         }
         let size = u32::try_from(mem::size_of_val(&pages[..states.len()])).unwrap_or(u32::MAX);
-        // SAFETY: the pseudo handle is always valid, and `size` is what the entries take.
+        // SAFETY: the pseudo handle is always valid, and `size` is the size of the entries.
         if unsafe { K32QueryWorkingSetEx(GetCurrentProcess(), pages.as_mut_ptr().cast(), size) } == 0 {
             return Err(io::Error::last_os_error());
         }
         for (state, information) in states.iter_mut().zip(&pages) {
-            // SAFETY: the call filled the union, whose members are views of the same bits.
+            // SAFETY: the call filled the union, and every bit pattern is a value of each of its members.
             *state = unsafe { information.VirtualAttributes.Flags } & VALID != 0;
         }
     }
     Ok(())
 }
 
-/// What a block of the C runtime holds.
+/// How many bytes a block of the C runtime holds.
 ///
 /// # Safety
 ///
@@ -73,7 +81,7 @@ pub(crate) unsafe fn usable_size(block: NonNull<u8>) -> Option<usize> {
     Some(unsafe { _msize(block.as_ptr().cast()) })
 }
 
-/// Physical memory that is free, or what can still be committed, whichever is less.
+/// The free physical memory, or what can still be committed: whichever is less.
 pub(crate) fn available_memory() -> Option<u64> {
     // SAFETY: the structure holds integers only, for which zero is a value.
     let mut status: MEMORYSTATUSEX = unsafe { mem::zeroed() };
@@ -85,36 +93,30 @@ pub(crate) fn available_memory() -> Option<u64> {
     Some(status.ullAvailPhys.min(status.ullAvailPageFile))
 }
 
-/// Unknown.
-#[cfg(feature = "napi")]
-pub(crate) fn doubt(_address: usize) -> Option<crate::os::Doubt> {
-    None
-}
-
-/// `GetModuleHandleEx`, with the flag to pin. What it cannot pin is unloaded when nobody uses it, as it would be without.
+/// `GetModuleHandleEx` with the flag that pins the library. If the call fails, the library is unloaded when nobody uses it.
 #[cfg(feature = "napi")]
 pub(crate) fn stay_loaded() {
     let mut module = std::ptr::null_mut();
     let flags = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
-    // SAFETY: with this flag the name is any address inside of the library, such as that of a function of its own, and
-    // `module` is a handle to write to.
+    // SAFETY: with `FROM_ADDRESS` the name may be any address inside the library, here that of this function. `module` is
+    // valid to write to.
     unsafe { GetModuleHandleExW(flags, stay_loaded as *const u16, &raw mut module) };
 }
 
 /// `GetProcAddress`: a function that the program exports by this name.
 #[cfg(feature = "napi")]
 pub(crate) fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
-    // SAFETY: no name of a module means the program, and the function's ends with a zero.
+    // SAFETY: a null module name means the program. The function's name ends with a zero.
     let function = unsafe { GetProcAddress(GetModuleHandleW(std::ptr::null()), name.as_ptr().cast()) };
     NonNull::new(function? as *mut c_void)
 }
 
-/// `CompareObjectHandles`, as libuv works with a duplicate of each. Windows before 10 has no such function: there a pipe
-/// is never known to be one of them.
+/// `CompareObjectHandles`, because libuv uses duplicates of the standard handles. Windows before 10 has no such function:
+/// there the answer is always `false`.
 #[cfg(feature = "napi")]
-pub(crate) fn is_standard_stream(descriptor: crate::os::FileDescriptor) -> bool {
+pub(crate) fn is_standard_stream(descriptor: FileDescriptor) -> bool {
     type Compare = unsafe extern "system" fn(usize, usize) -> i32;
-    // SAFETY: both names end with a zero. The function has this type, and takes any handles.
+    // SAFETY: both names end with a zero. `Compare` is the type that Windows documents, and the function takes any handles.
     unsafe {
         let Some(compare) = GetProcAddress(
             GetModuleHandleW(windows_sys::w!("kernelbase.dll")),

@@ -1,13 +1,22 @@
-//! One write to each page: what works everywhere.
+//! One write to each page, which works on every system.
 
 #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)))]
 use std::arch::asm;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", miri)))]
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::Contents;
+/// What the bytes hold before they are touched, or afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contents {
+    /// Before: anything or zeros. Afterwards: the same, or zeros in some places.
+    Fresh,
+    /// Before and afterwards: the same, although C code may be writing to the bytes meanwhile.
+    Kept,
+    /// Before: anything. Afterwards: this byte everywhere.
+    Byte(u8),
+}
 
-/// Writes to one byte of each page that the run lies in; or to all bytes, where they are given contents.
+/// Writes to one byte of each page that the bytes lie in, or to all bytes if they are given contents.
 ///
 /// # Safety
 ///
@@ -23,41 +32,42 @@ pub(super) unsafe fn touch_or_fill(start: *mut u8, len: usize, page: usize, cont
     }
 }
 
-/// Writes to one byte of each page that the run lies in. Contents that the bytes are to be given are not.
+/// Writes to one byte of each page that the bytes lie in. Does not give them contents.
 ///
 /// # Safety
 ///
 /// As for [`touch`](super::touch).
 pub(super) unsafe fn touch_pages(start: *mut u8, len: usize, page: usize, contents: Contents) {
-    // A page's size is a power of two, which a division is not told.
+    // Page sizes are powers of two. The compiler does not know that, and would divide.
     let to_boundary = page - (start.addr() & (page - 1));
     let mut offset = 0;
     let mut next = to_boundary;
     while offset < len {
-        // SAFETY: `offset < len`, so the byte is the caller's.
+        // SAFETY: `offset < len`, so it is one of the caller's bytes.
         unsafe { touch_byte(start.add(offset), contents) };
         offset = next;
         next += page;
     }
 }
 
+/// Writes to a byte.
+///
 /// # Safety
 ///
-/// `byte` must be writable memory of the caller's allocation; unless for [`Contents::Kept`] of nobody
-/// else's concern.
+/// `byte` must be writable memory of the caller. Except for [`Contents::Kept`], nobody else may access it.
 #[inline]
 unsafe fn touch_byte(byte: *mut u8, contents: Contents) {
     match contents {
-        // SAFETY: nobody else looks at the byte and its value does not matter. Volatile, because the
-        // optimiser knows what `malloc` is and drops stores that nobody reads.
+        // SAFETY: nobody else accesses the byte, and its value does not matter. The write is volatile because the compiler
+        // knows `malloc`, and removes writes that nobody reads.
         Contents::Fresh | Contents::Byte(_) => unsafe { byte.write_volatile(0) },
-        // SAFETY: the byte is valid for writes.
+        // SAFETY: the byte is writable.
         Contents::Kept => unsafe { write_back(byte) },
     }
 }
 
-/// Writes what a byte holds back to it, in one step: no write that C code makes meanwhile is lost, as
-/// `*byte = *byte` would lose it. It may be uninitialised, which only the processor can read.
+/// Writes a byte's own value to it, in one atomic step: `*byte = *byte` could undo a write that C code makes meanwhile. The
+/// byte may be uninitialised. Rust may not read such a byte, but an instruction of the processor may.
 ///
 /// # Safety
 ///
@@ -67,12 +77,12 @@ unsafe fn write_back(byte: *mut u8) {
     #[cfg(miri)]
     let _ = byte; // Miri has no pages to touch.
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: one locked read-modify-write of the caller's byte, which changes no bit of it.
+    // SAFETY: one atomic instruction on the caller's byte, which changes no bit of it.
     unsafe {
         asm!("lock or byte ptr [{byte}], 0", byte = in(reg) byte, options(nostack));
     }
     #[cfg(all(target_arch = "aarch64", not(miri)))]
-    // SAFETY: an exclusive load and store of the caller's byte, repeated until nobody came between.
+    // SAFETY: an exclusive load and store of the caller's byte, repeated until no other write came between.
     unsafe {
         asm!(
             "2:",
@@ -84,18 +94,18 @@ unsafe fn write_back(byte: *mut u8) {
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", miri)))]
     {
-        // Unlike `fetch_or(0)`, which the optimiser drops, this touches the page.
-        // SAFETY: the byte is valid for writes, and any alignment is right for one byte.
+        // This touches the page. `fetch_or(0)` would not: the compiler removes it.
+        // SAFETY: the byte is writable, and every address is aligned for one byte.
         let byte = unsafe { AtomicU8::from_ptr(byte) };
         let _ = byte.compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every page of a run is touched, wherever the run starts and ends in its pages: seen by the
-    /// addresses that `touch_pages` writes a zero to.
+    /// Wherever the run starts and ends. The test looks for the zeros that `touch_pages` writes.
     #[test]
     fn touch_pages_writes_once_to_every_page_and_nowhere_else() {
         let page = 64;
@@ -104,7 +114,7 @@ mod tests {
                 let mut memory = vec![0xffu8; page * 8];
                 let base = memory.as_ptr().align_offset(page);
                 let start = base + misalignment;
-                // SAFETY: at most 63 + 63 + 200 bytes into a vector of 512, nobody else looks at it.
+                // SAFETY: at most 63 + 63 + 200 bytes into a vector of 512, which nobody else uses.
                 unsafe { touch_pages(memory.as_mut_ptr().add(start), len, page, Contents::Fresh) };
                 let first_page = start / page * page;
                 for (index, byte) in memory.iter().enumerate() {
@@ -120,10 +130,10 @@ mod tests {
     #[test]
     fn contents_are_kept_or_given() {
         let mut memory = [7u8; 300];
-        // SAFETY: all of it is this test's.
+        // SAFETY: only this test uses the array.
         unsafe { touch_or_fill(memory.as_mut_ptr(), 300, 64, Contents::Kept) };
         assert_eq!(memory, [7; 300]);
-        // SAFETY: likewise.
+        // SAFETY: as above.
         unsafe { touch_or_fill(memory.as_mut_ptr().add(1), 298, 64, Contents::Byte(9)) };
         assert_eq!((memory[0], memory[299]), (7, 7));
         assert_eq!(memory[1..299], [9; 298]);

@@ -1,4 +1,4 @@
-//! Many pages in one call, in huge ones where the system has them, by several threads.
+//! Makes many pages resident: with few calls, as huge pages if the system has them, and by several threads.
 
 use std::num::NonZero;
 use std::ops::Range;
@@ -6,34 +6,33 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::Contents;
-use super::pages::touch_pages;
+use super::pages::{Contents, touch_pages};
 use crate::residency::{Run, for_each_run, pages_of};
 use crate::{fault, os};
 
-/// From here on a call into the kernel costs less than a page fault for each page.
+/// From this length on, one call into the kernel takes less time than a page fault for each page.
 const CALL_FROM: usize = 64 << 10;
 
-/// What each thread must have to do for it to be started: several times what starting it takes.
+/// How much each thread must have to do. That takes several times as long as starting the thread.
 const SHARE: usize = 16 << 20;
 
-/// More threads than this wait for the memory, not for each other.
+/// More threads than this do not help, because the memory itself is busy then.
 const MOST_THREADS: usize = 8;
 
-/// What is populated in one call. Small enough to be in the cache still as it is filled; and during a call no other
-/// thread can map memory, not even one that is just starting.
+/// How much is populated in one call. It still fits into the cache when it is filled afterwards. And during a call no other
+/// thread can map memory, not even one that is starting.
 const CHUNK: usize = 2 << 20;
 
-/// A run of bytes that is made resident, step by step.
+/// Bytes that are made resident step by step.
 pub(super) struct Populating {
     bytes: Bytes,
-    /// The pages of the whole block, whether it is touched or not.
+    /// The pages of the whole block, including those that are not touched.
     mapping: Range<usize>,
-    /// Whether the system was told already to use huge pages.
+    /// Whether the system was already asked for huge pages.
     advised: bool,
 }
 
-/// Some bytes, and what is to become of them.
+/// Some bytes, and what they hold.
 #[derive(Clone, Copy)]
 struct Bytes {
     start: *mut u8,
@@ -41,57 +40,59 @@ struct Bytes {
     contents: Contents,
 }
 
-/// Bytes that several threads populate, piece by piece.
+/// Bytes that several threads populate, chunk by chunk.
 struct Chunks {
     bytes: Bytes,
-    /// The first piece that nobody has taken.
+    /// The index of the first chunk that no thread has taken.
     next: AtomicUsize,
 }
 
-// SAFETY: whoever makes one vouches for it that nobody else uses the bytes, but as their contents allow; and each piece
-// is taken by one thread.
+// SAFETY: whoever makes one owns the bytes, and ensures that nobody else uses them in a way that their contents forbid. Each
+// chunk is taken by one thread.
 unsafe impl Sync for Chunks {}
 
 impl Populating {
-    /// `mapping` is where the block's pages are, as far as that is known.
+    /// `mapping` is where the block's pages are, as far as known.
     ///
     /// # Safety
     ///
-    /// The `len` bytes must be writable memory of one block of the caller's. Unless for [`Contents::Kept`] nobody
-    /// else may access them as long as this is used.
+    /// The `len` bytes must be writable memory of one block, which the caller owns. Except for [`Contents::Kept`], nobody else
+    /// may access them while this is used.
     pub(super) unsafe fn new(start: *mut u8, len: usize, contents: Contents, mapping: Range<usize>) -> Self {
         Self { bytes: Bytes { start, len, contents }, mapping, advised: false }
     }
 
-    /// Makes `len` bytes resident, from the byte `from` on.
+    /// Makes `len` bytes resident, from the byte at offset `from` on.
     ///
     /// # Safety
     ///
-    /// They must lie in the run.
+    /// They must lie in the bytes that `new` was given.
     pub(super) unsafe fn step(&mut self, from: usize, len: usize) {
-        // Whole pages: where the block shares one with its neighbours, it is mapped and writable all the
-        // same, and populating changes nothing in it.
+        // This populates whole pages. A page that the block shares with its neighbours is mapped and writable too, and its
+        // contents do not change.
         // SAFETY: passed on from the caller.
         unsafe {
             let step = self.bytes.part(from, len);
             if for_each_run(step.start, len, |run| self.touch_run(step.within(run), run)).is_err() {
-                // Where the system does not tell, nothing is thought to be there.
+                // The system does not tell, so no page is assumed to be resident.
                 let (start, len) = pages_of(step.start, len);
                 self.touch_run(step, Run { start, len, resident: false });
             }
         }
     }
 
+    /// Makes the pages of one run resident, and fills the bytes.
+    ///
     /// # Safety
     ///
-    /// `bytes` must be those of the run that lie in these pages.
+    /// `bytes` must be the bytes of the step that lie in these pages.
     unsafe fn touch_run(&mut self, bytes: Bytes, run: Run) {
         if run.resident {
             // SAFETY: passed on from the caller.
             unsafe { bytes.fill() };
             return;
         }
-        // SAFETY: likewise.
+        // SAFETY: as above.
         unsafe {
             if !self.advised
                 && let Some(huge) = huge_page_in(run)
@@ -102,8 +103,8 @@ impl Populating {
         }
     }
 
-    /// Has the system use huge pages for the block, but not for the pages behind its last whole huge page:
-    /// it would make memory resident that nobody asked for. Small pages that are there already prevent that.
+    /// Asks the system for huge pages for the block, but not after its last whole huge page, where one would make memory
+    /// resident that nobody asked for. To prevent that, small pages are made resident there first.
     ///
     /// # Safety
     ///
@@ -113,7 +114,7 @@ impl Populating {
         let Bytes { start, len, .. } = self.bytes;
         let tail = (start.addr() + len).next_multiple_of(os::page_size()) / huge * huge;
         let tail = tail.saturating_sub(start.addr()).min(len);
-        // SAFETY: the tail is a part of the run; its contents stay, or are filled later.
+        // SAFETY: the tail is a part of the bytes. Its contents are kept, or are filled later.
         unsafe {
             self.bytes.part(tail, len - tail).bring_in();
             os::advise_huge(self.bytes.start.with_addr(self.mapping.start), self.mapping.len(), true);
@@ -122,38 +123,40 @@ impl Populating {
 }
 
 impl Drop for Populating {
-    /// Takes the advice back, as far as it concerns pages that are not there: they are not touched by us.
+    /// Takes back the request for huge pages: it must not apply to pages that are not resident, as others may touch them.
     fn drop(&mut self) {
         if self.advised {
-            // SAFETY: as for the advice.
+            // SAFETY: as in `advise`.
             unsafe { os::advise_huge(self.bytes.start.with_addr(self.mapping.start), self.mapping.len(), false) };
         }
     }
 }
 
 impl Bytes {
+    /// The `len` bytes from offset `from` on.
+    ///
     /// # Safety
     ///
-    /// There must be so many from `from` on.
+    /// There must be that many.
     unsafe fn part(self, from: usize, len: usize) -> Self {
         // SAFETY: passed on from the caller.
         Self { start: unsafe { self.start.add(from) }, len, ..self }
     }
 
-    /// Those that lie in the pages of a run, which may be empty.
+    /// The bytes that lie in the pages of a run. There may be none.
     fn within(self, run: Run) -> Self {
         let (start, len) = run.within(self.start, self.len);
         Self { start, len, ..self }
     }
 
-    /// Makes them resident, in one call or by a write to each page. What they are to hold is not written to them.
+    /// Makes the bytes resident, in one call or by a write to each page. Does not give them contents.
     ///
     /// # Safety
     ///
-    /// They must be the caller's.
+    /// The caller must own them.
     unsafe fn bring_in(self) {
         let (first, len) = pages_of(self.start, self.len);
-        // SAFETY: passed on from the caller; each of the pages holds a byte of the caller's.
+        // SAFETY: passed on from the caller. Each of the pages holds one of the caller's bytes.
         unsafe {
             if self.len < CALL_FROM || !os::populate(first, len) {
                 touch_pages(self.start, self.len, os::page_size(), self.contents);
@@ -161,11 +164,11 @@ impl Bytes {
         }
     }
 
-    /// Fills them. They are resident.
+    /// Gives the bytes, which are resident, their contents.
     ///
     /// # Safety
     ///
-    /// They must be the caller's.
+    /// The caller must own them.
     unsafe fn fill(self) {
         if let Contents::Byte(byte) = self.contents {
             // SAFETY: passed on from the caller.
@@ -179,11 +182,11 @@ impl Chunks {
         Self { bytes, next: AtomicUsize::new(0) }
     }
 
-    /// Makes pieces resident, and gives them their contents, until none is left.
+    /// Makes chunks resident and gives them their contents, until no chunk is left.
     ///
     /// # Safety
     ///
-    /// The bytes must be the caller's.
+    /// The caller must own the bytes.
     unsafe fn populate(&self) {
         while let Some(chunk) = self.take() {
             // SAFETY: passed on from the caller.
@@ -194,7 +197,7 @@ impl Chunks {
         }
     }
 
-    /// The next piece. The first one ends at a boundary, so that every huge page is in one piece.
+    /// Takes the next chunk. Chunks end at boundaries of their length, so that no huge page lies in two chunks.
     fn take(&self) -> Option<Bytes> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
         let Bytes { start, len, .. } = self.bytes;
@@ -211,11 +214,11 @@ fn huge_page_in(run: Run) -> Option<usize> {
     os::huge_page_size().filter(|huge| run.start.addr().next_multiple_of(*huge) + huge <= run.start.addr() + run.len)
 }
 
-/// Makes bytes resident that are not, or not all of them.
+/// Makes bytes resident of which some or all are not.
 ///
 /// # Safety
 ///
-/// They must be the caller's.
+/// The caller must own them.
 unsafe fn populate(bytes: Bytes) {
     let threads = threads_for(bytes.len);
     let chunks = Chunks::new(bytes);
@@ -227,22 +230,22 @@ unsafe fn populate(bytes: Bytes) {
     thread::scope(|scope| {
         let work = || {
             started.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: each chunk is taken by one thread, and this function does not return before any of them.
+            // SAFETY: each chunk is taken by one thread, and the scope does not end before the threads do.
             unsafe { chunks.populate() };
         };
         let others = (1..threads)
             .filter(|_| !fault::strikes() && thread::Builder::new().spawn_scoped(scope, work).is_ok())
             .count();
-        // A thread maps memory as it starts, which it cannot as long as another populates.
+        // A thread maps memory when it starts, and cannot do so while another one populates.
         while started.load(Ordering::Relaxed) < others {
             thread::yield_now();
         }
-        // SAFETY: likewise.
+        // SAFETY: as above.
         unsafe { chunks.populate() };
     });
 }
 
-/// How many threads work on so many bytes: never more than the process may use.
+/// How many threads populate this many bytes: at most as many as the process has processors.
 fn threads_for(len: usize) -> usize {
     static PROCESSORS: OnceLock<usize> = OnceLock::new();
     if len < 2 * SHARE {
@@ -255,11 +258,11 @@ fn threads_for(len: usize) -> usize {
 #[cfg(all(test, target_os = "linux", not(miri)))]
 mod tests {
     use super::*;
-    use crate::touch::testing::Mapping;
+    use crate::testing::Mapping;
 
     const MIB: usize = 1 << 20;
 
-    /// Piece by piece, as a test build takes long for one byte.
+    /// Compares slices, because single bytes take long in a test build.
     fn all_are(bytes: &[u8], byte: u8) -> bool {
         let expected = vec![byte; MIB];
         bytes.chunks(MIB).all(|chunk| *chunk == expected[..chunk.len()])
@@ -267,7 +270,7 @@ mod tests {
 
     /// # Safety
     ///
-    /// The bytes must be those of a mapping that nobody else uses.
+    /// The bytes must lie in the mapping, and nobody else may use it.
     unsafe fn populating(memory: &Mapping, from: usize, len: usize, contents: Contents) -> Populating {
         let page = os::page_size();
         let mapping = (memory.start.addr() + from) / page * page..memory.start.addr() + memory.len;
@@ -275,16 +278,16 @@ mod tests {
         unsafe { Populating::new(memory.start.add(from), len, contents, mapping) }
     }
 
-    /// Touches a part of a new mapping in which some pages are there already, and hold a seven everywhere. What
-    /// is resident afterwards must be exactly that part and those pages.
+    /// Touches a part of a new mapping. The pages `there` are resident before, and hold a seven everywhere. Afterwards exactly
+    /// that part and those pages must be resident.
     fn touched_is_exactly(from: usize, len: usize, there: &[usize], contents: Contents) {
         let page = os::page_size();
         let memory = Mapping::new((from + len).next_multiple_of(2 * MIB) + 2 * MIB);
         for index in there {
-            // SAFETY: a page of the mapping, which is this test's.
+            // SAFETY: a page of the mapping, which only this test uses.
             unsafe { memory.start.add(index * page).write_bytes(7, page) };
         }
-        // SAFETY: likewise all of the mapping.
+        // SAFETY: the bytes lie in the mapping, which only this test uses.
         unsafe { populating(&memory, from, len, contents).step(0, len) };
         let states = memory.resident_pages();
         for (index, resident) in states.iter().enumerate() {
@@ -295,12 +298,12 @@ mod tests {
                 "page {index}: {len} bytes from {from}, {contents:?}"
             );
         }
-        // SAFETY: a mapping is initialised, and nobody writes to it any more.
+        // SAFETY: a new mapping holds zeros, and nobody writes to it any more.
         let bytes = unsafe { std::slice::from_raw_parts(memory.start.add(from), len) };
         match contents {
             Contents::Byte(byte) => assert!(all_are(bytes, byte)),
             Contents::Kept => {
-                // SAFETY: as above; the whole mapping, in which a page is seven everywhere or zero everywhere.
+                // SAFETY: as above. This is the whole mapping.
                 let all = unsafe { std::slice::from_raw_parts(memory.start, memory.len) };
                 for (index, bytes) in all.chunks(page).enumerate() {
                     let expected = if there.contains(&index) { 7 } else { 0 };
@@ -336,9 +339,9 @@ mod tests {
     }
 
     #[test]
-    fn what_several_steps_touch_is_resident() {
+    fn several_steps_make_everything_resident() {
         let memory = Mapping::new(8 * MIB);
-        // SAFETY: the mapping is this test's, and the steps lie in it.
+        // SAFETY: only this test uses the mapping, and the steps lie in it.
         unsafe {
             let mut populating = populating(&memory, 16, 5 * MIB, Contents::Byte(1));
             populating.step(0, 3 * MIB + 5);
@@ -355,7 +358,7 @@ mod tests {
     fn a_run_that_huge_pages_fit_into_is_made_of_them() {
         let Some(huge) = os::huge_page_size() else { return };
         let memory = Mapping::new(8 * huge);
-        // SAFETY: the mapping is this test's.
+        // SAFETY: only this test uses the mapping.
         unsafe { populating(&memory, 16, 6 * huge, Contents::Fresh).step(0, 6 * huge) };
         let got = memory.huge_bytes();
         assert!(got == 6 * huge || got == 0, "{got} bytes are in huge pages");

@@ -190,7 +190,7 @@ const slot = kind(
     }
     if (!one.freed && calls.length % 2 === 0) one.free()
     mustFail(
-      attempt(() => native.takeHotPair(), ['ERR_INVALID_STATE']),
+      attempt(() => native.takeRawCalls(), ['ERR_INVALID_STATE']),
       'ERR_INVALID_STATE',
     )
   },

@@ -1,15 +1,14 @@
-//! What the process's control groups have left, in both versions of the interface.
+//! How much memory the process's control groups have left, in both versions of the interface.
 //!
-//! Containers limit memory through a control group, and groups nest: each one above the process
-//! counts. Usage includes file pages that the kernel drops as soon as memory is short; those on the
-//! inactive list are counted as left.
+//! Containers limit memory through control groups. Groups are nested, and the limit of each one above the process counts.
+//! Their usage includes file pages that the kernel drops when memory gets short; those on its inactive list count as free.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::read;
+use super::files::read;
 
-/// The version of a hierarchy, which decides what its files are called.
+/// The version of a hierarchy. The names of its files depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Version {
     V1,
@@ -20,23 +19,23 @@ enum Version {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Hierarchy {
     version: Version,
-    /// The group that is mounted: in a container often the container's own.
+    /// The group that is mounted. In a container this is often the container's own group.
     root: PathBuf,
     mount_point: PathBuf,
 }
 
-/// The files of one kind of limit: the limit, and what counts against it.
+/// The two files of a kind of limit: the limit, and what is used of it.
 const V1_MEMORY: [&str; 2] = ["memory.limit_in_bytes", "memory.usage_in_bytes"];
 const V1_MEMORY_AND_SWAP: [&str; 2] = ["memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes"];
 const V2_MEMORY: [&str; 2] = ["memory.max", "memory.current"];
 
-/// Bytes that the most limited of the process's groups has left; `None` if none is limited.
+/// How many bytes the group that has least has left; `None` if no group has a limit.
 pub(super) fn available() -> Option<u64> {
     static HIERARCHIES: OnceLock<Vec<Hierarchy>> = OnceLock::new();
     let hierarchies = match HIERARCHIES.get() {
         Some(hierarchies) => hierarchies,
         None => {
-            // Kept only if it could be read: a failure may pass, the limits do not.
+            // Only a result is kept: reading may work the next time.
             let mounts = read("/proc/self/mountinfo")?;
             HIERARCHIES.get_or_init(|| parse_mounts(&mounts))
         }
@@ -44,17 +43,16 @@ pub(super) fn available() -> Option<u64> {
     if hierarchies.is_empty() {
         return None;
     }
-    // Read anew each time: a process can be moved to another group.
+    // Read each time, because a process can be moved to another group.
     let membership = read("/proc/self/cgroup")?;
     hierarchies.iter().filter_map(|hierarchy| hierarchy.available(&membership)).min()
 }
 
 impl Hierarchy {
-    /// What the least of the groups from the process's own up to the mounted one has left.
+    /// What is left in the group that has least, from the process's own group up to the mounted one.
     fn available(&self, membership: &str) -> Option<u64> {
         let group = group_of(membership, self.version)?;
-        // A group outside of what is mounted (a namespace shows it as `/../x`) cannot be looked at,
-        // but what is mounted is above it.
+        // A group outside of the mounted one (a namespace shows it as `/../x`) has no files here. The mounted group does.
         let below = Path::new(group).strip_prefix(&self.root).unwrap_or(Path::new(""));
         let below = if below.components().any(|part| part.as_os_str() == "..") { Path::new("") } else { below };
         below.ancestors().filter_map(|part| self.version.group_available(&self.mount_point.join(part))).min()
@@ -76,7 +74,7 @@ impl Version {
 }
 
 fn left(group: &Path, [limit, usage]: [&str; 2], reclaimable: impl FnOnce() -> u64) -> Option<u64> {
-    // "max", and in version 1 a number near 2^63, mean that there is no limit.
+    // No limit is "max" in version 2, and a number near 2^63 in version 1.
     let limit = read_number(&group.join(limit)).filter(|limit| *limit < 1 << 62)?;
     let usage = read_number(&group.join(usage))?;
     Some(limit.saturating_sub(usage).saturating_add(reclaimable().min(usage)).min(limit))

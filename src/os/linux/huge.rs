@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 const SETTINGS: &str = "/sys/kernel/mm/transparent_hugepage";
 
-/// The size of the pages that `MADV_HUGEPAGE` asks for; `None` if the system has none, or never gives any.
+/// The size of the pages that `MADV_HUGEPAGE` asks for; `None` if the system has none or never gives any.
 pub(crate) fn huge_page_size() -> Option<usize> {
     static SIZE: OnceLock<Option<usize>> = OnceLock::new();
     *SIZE.get_or_init(|| {

@@ -1,8 +1,8 @@
-//! What the machine has left: `MemAvailable` of `/proc/meminfo`.
+//! How much memory the machine has left: `MemAvailable` of `/proc/meminfo`.
 
-use super::read;
+use super::files::read;
 
-/// Bytes that can be had without swapping, as the kernel estimates them.
+/// The kernel's estimate of what can be used without swapping, in bytes.
 pub(super) fn available() -> Option<u64> {
     parse(&read("/proc/meminfo")?)
 }

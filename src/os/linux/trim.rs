@@ -1,14 +1,13 @@
-//! Giving memory back that was freed, and that the allocator keeps for later.
+//! Asks allocators to give freed memory back to the system.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem;
 use std::ptr;
 
-/// Asks the C library's allocator, and those that may have been loaded in its place. A process has the symbols of few of
-/// them.
+/// Asks the C library's allocator, and those that may have been loaded in its place. A missing one is skipped.
 pub(crate) fn trim() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: glibc's call has no precondition: it touches free memory only.
+    // SAFETY: glibc's call has no precondition; it touches free memory only.
     unsafe {
         libc::malloc_trim(0);
     }
@@ -20,7 +19,7 @@ pub(crate) fn trim() {
 fn trim_tcmalloc() {
     type ReleaseFreeMemory = unsafe extern "C" fn();
     if let Some(symbol) = symbol(c"MallocExtension_ReleaseFreeMemory") {
-        // SAFETY: that is what tcmalloc declares the function to be, in its header for C; it has no precondition.
+        // SAFETY: tcmalloc's C header declares the function with this type; it has no precondition.
         unsafe { mem::transmute::<*mut c_void, ReleaseFreeMemory>(symbol)() };
     }
 }
@@ -28,17 +27,17 @@ fn trim_tcmalloc() {
 fn trim_mimalloc() {
     type Collect = unsafe extern "C" fn(force: bool);
     if let Some(symbol) = symbol(c"mi_collect") {
-        // SAFETY: likewise mimalloc.
+        // SAFETY: mimalloc's header declares the function with this type; it has no precondition.
         unsafe { mem::transmute::<*mut c_void, Collect>(symbol)(true) };
     }
 }
 
 fn trim_jemalloc() {
     type Mallctl = unsafe extern "C" fn(*const c_char, *mut c_void, *mut usize, *mut c_void, usize) -> c_int;
-    /// What is freed and not given back yet, in all arenas: so many is jemalloc's number for that.
+    /// Gives back what is freed in all arenas: 4096 is jemalloc's number for "all".
     const PURGE: &CStr = c"arena.4096.purge";
     if let Some(symbol) = symbol(c"mallctl") {
-        // SAFETY: likewise jemalloc; this name takes and gives no value.
+        // SAFETY: jemalloc's header declares the function with this type. This name neither takes nor gives a value.
         unsafe {
             mem::transmute::<*mut c_void, Mallctl>(symbol)(
                 PURGE.as_ptr(),
@@ -51,7 +50,7 @@ fn trim_jemalloc() {
     }
 }
 
-/// A function by its name, in whichever library of the process.
+/// A function by its name, in any library of the process.
 fn symbol(name: &CStr) -> Option<*mut c_void> {
     // SAFETY: the name ends with a zero.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };

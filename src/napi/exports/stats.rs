@@ -1,0 +1,119 @@
+//! What is counted, for JavaScript.
+
+use napi::bindgen_prelude::Env;
+use napi_derive::napi;
+
+use crate::napi::environment::Environment;
+use crate::napi::node_api::arguments::length_of;
+use crate::napi::node_api::failure::Failure;
+use crate::napi::state::counters::Counter;
+use crate::napi::state::{owned_addresses, registry, tickets};
+
+/// What the process's blocks use. Bytes are lengths of blocks, without the allocator's overhead.
+#[napi(object)]
+pub struct ProcessStats {
+    /// Blocks that are not freed yet: those of handles, those that wait to be taken over, and those that
+    /// are left to an `ArrayBuffer` or leaked.
+    pub live_blocks: f64,
+    /// Their bytes, and those that pools retain.
+    pub live_bytes: f64,
+    /// The most that `liveBytes` ever was.
+    pub peak_live_bytes: f64,
+    /// Blocks that were allocated or consumed.
+    pub allocations: f64,
+    /// Blocks that were freed or released by a call.
+    pub explicit_frees: f64,
+    /// Blocks whose handle was garbage-collected.
+    pub collected_frees: f64,
+    /// Bytes that no handle holds any more, but an `ArrayBuffer` whose finalizer has not run.
+    pub awaiting_finalizer_bytes: f64,
+    /// Blocks among these that were freed while somebody may have been using their bytes: they end as nobody has a view of
+    /// them any more.
+    pub let_go_blocks: f64,
+    /// Their bytes.
+    pub let_go_bytes: f64,
+    /// Blocks that could not be freed as a thread ended, because another one may be reading them.
+    pub leaked_at_teardown: f64,
+    /// The limit on `liveBytes` that was set, or null.
+    pub memory_limit: Option<f64>,
+    /// What can still be made resident on this machine and in its container; null where the system
+    /// does not tell.
+    pub available_bytes: Option<f64>,
+}
+
+/// What the calling thread's handles did.
+#[napi(object)]
+pub struct ThreadStats {
+    /// Blocks that a handle of this thread owns.
+    pub live_blocks: f64,
+    /// Their bytes.
+    pub live_bytes: f64,
+    /// Blocks that were allocated or consumed.
+    pub allocations: f64,
+    /// Blocks that were freed or released by a call.
+    pub explicit_frees: f64,
+    /// Blocks whose handle was garbage-collected.
+    pub collected_frees: f64,
+}
+
+/// Counts of the whole process. `availableBytes` reads system files: some 50 µs.
+#[napi]
+pub fn stats() -> ProcessStats {
+    let budget = crate::budget();
+    let (orphans, let_go, leaked) = {
+        let owned = owned_addresses::lock();
+        (owned.orphans(), owned.let_go(), owned.leaked())
+    };
+    let totals = registry::totals();
+    let came = totals.allocations + totals.taken_over + tickets::count() + orphans.blocks + leaked;
+    let went = totals.explicit_frees + totals.collected_frees + totals.handed_over;
+    ProcessStats {
+        live_blocks: came.saturating_sub(went) as f64,
+        live_bytes: budget.live as f64,
+        peak_live_bytes: budget.peak as f64,
+        allocations: totals.allocations as f64,
+        explicit_frees: totals.explicit_frees as f64,
+        collected_frees: totals.collected_frees as f64,
+        awaiting_finalizer_bytes: orphans.bytes as f64,
+        let_go_blocks: let_go.blocks as f64,
+        let_go_bytes: let_go.bytes as f64,
+        leaked_at_teardown: leaked as f64,
+        memory_limit: budget.limit.map(|bytes| bytes as f64),
+        available_bytes: budget.available.map(|bytes| bytes as f64),
+    }
+}
+
+/// Counts of the calling thread.
+#[napi]
+pub fn per_thread(env: Env) -> napi::Result<ThreadStats> {
+    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
+    let counters = environment.slots.counters();
+    let read = |counter: &Counter| counter.get() as f64;
+    let (allocations, explicit_frees, collected_frees) =
+        (read(&counters.allocations), read(&counters.explicit_frees), read(&counters.collected_frees));
+    let handed_over = read(&counters.handed_over) - read(&counters.taken_over);
+    Ok(ThreadStats {
+        live_blocks: allocations - explicit_frees - collected_frees - handed_over,
+        live_bytes: read(&counters.live_bytes),
+        allocations,
+        explicit_frees,
+        collected_frees,
+    })
+}
+
+/// The bytes outside of its heap that V8 has been told of in this environment, by every addon: for tests.
+#[napi]
+pub fn external_bytes(env: Env) -> napi::Result<f64> {
+    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
+    Ok(environment.flush_report() as f64)
+}
+
+/// Limits what all live blocks of the process may hold together, in bytes; `null` lifts the limit.
+///
+/// Throws `ERR_OUT_OF_RANGE`.
+#[napi]
+pub fn set_memory_limit(env: Env, bytes: Option<f64>) -> napi::Result<()> {
+    let limit = bytes.map(length_of).transpose().map_err(|failure: Failure| failure.thrown(env.raw()))?;
+    crate::set_memory_limit(limit);
+    Ok(())
+}

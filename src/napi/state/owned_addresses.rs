@@ -1,0 +1,178 @@
+//! Which addresses have an owner, in all threads of the process: asked by `consume` only.
+//!
+//! Slots, tickets and pools are asked themselves. Here is what none of them knows: blocks that outlived their slot, and
+//! addresses that are being consumed.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use super::slot_table::Owned;
+use super::{registry, tickets};
+use crate::reclaim;
+use crate::sync::{Mutex, MutexGuard, yield_now};
+
+/// What is known of addresses besides what slots, tickets and pools say.
+pub(crate) struct OwnedAddresses {
+    /// The blocks that outlived their slot: an `ArrayBuffer` still holds them.
+    orphans: BTreeMap<usize, Orphan>,
+    /// The blocks that were leaked, and their lengths.
+    leaked: BTreeMap<usize, usize>,
+    /// The addresses that are being consumed.
+    claims: BTreeMap<usize, Claim>,
+}
+
+/// A block that outlived its slot.
+struct Orphan {
+    len: usize,
+    /// Whether it was freed while somebody may have been using its bytes.
+    let_go: bool,
+}
+
+/// Blocks, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) blocks: u64,
+    pub(crate) bytes: u64,
+}
+
+/// How far a block is on its way to its new owner.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// It is where it was: whoever wants it too is late.
+    Claimed,
+    /// It is being resized: at some moment of this C gives the old address away.
+    Resizing,
+}
+
+#[cfg(not(loom))]
+static OWNED: Mutex<OwnedAddresses> = Mutex::new(OwnedAddresses::new());
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref OWNED: Mutex<OwnedAddresses> = Mutex::new(OwnedAddresses::new());
+}
+
+/// Nothing panics while it holds the lock; and if it did, the maps would still be maps. Under this lock those of tickets,
+/// pools and the registry are taken, and never the other way round.
+pub(crate) fn lock() -> MutexGuard<'static, OwnedAddresses> {
+    OWNED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Claims an address, if nobody owns or claims it. Waits where another thread's resize is deciding that.
+pub(crate) fn claim(address: usize) -> bool {
+    loop {
+        {
+            let mut owned = lock();
+            match owned.owns(address) {
+                Owned::Yes => return false,
+                Owned::No => return owned.claims.insert(address, Claim::Claimed).is_none(),
+                Owned::Unsettled => {}
+            }
+        }
+        yield_now();
+    }
+}
+
+/// Says that a claimed block is being resized from now on, until the claim is given up. Returns whether it was claimed.
+pub(crate) fn begin_resize(address: usize) -> bool {
+    match lock().claims.get_mut(&address) {
+        Some(claim @ Claim::Claimed) => {
+            *claim = Claim::Resizing;
+            true
+        }
+        _ => false,
+    }
+}
+
+impl OwnedAddresses {
+    const fn new() -> Self {
+        Self { orphans: BTreeMap::new(), leaked: BTreeMap::new(), claims: BTreeMap::new() }
+    }
+
+    /// Notes a block that outlived its slot; `let_go` says that it was freed while somebody may be using its bytes.
+    pub(crate) fn add_orphan(&mut self, start: usize, len: usize, let_go: bool) {
+        self.orphans.insert(start, Orphan { len, let_go });
+    }
+
+    pub(crate) fn remove_orphan(&mut self, start: usize) {
+        self.orphans.remove(&start);
+    }
+
+    pub(crate) fn add_leaked(&mut self, start: usize, len: usize) {
+        self.leaked.insert(start, len);
+    }
+
+    /// Whether `address` lies in a block that is owned by a slot, by an `ArrayBuffer`, by a pool that retains it, by whoever
+    /// has its ticket, or by nobody any more.
+    pub(crate) fn owns(&self, address: usize) -> Owned {
+        match self.claims.get(&address) {
+            Some(Claim::Claimed) => return Owned::Yes,
+            Some(Claim::Resizing) => return Owned::Unsettled,
+            None => {}
+        }
+        let in_orphan = within(&self.orphans, address, |orphan| orphan.len);
+        if in_orphan || within(&self.leaked, address, |len| *len) || tickets::owns(address) || reclaim::retains(address)
+        {
+            return Owned::Yes;
+        }
+        registry::owns(address)
+    }
+
+    /// Gives up a claim.
+    pub(crate) fn unclaim(&mut self, address: usize) {
+        self.claims.remove(&address);
+    }
+
+    /// The blocks that wait for the end of their `ArrayBuffer`.
+    pub(crate) fn orphans(&self) -> Sum {
+        Sum::of(self.orphans.values())
+    }
+
+    /// Those among them that were freed while somebody may have been using their bytes.
+    pub(crate) fn let_go(&self) -> Sum {
+        Sum::of(self.orphans.values().filter(|orphan| orphan.let_go))
+    }
+
+    /// Whether a block lives on without a handle that could free it.
+    pub(crate) fn has_no_handle(&self, start: usize) -> bool {
+        self.orphans.contains_key(&start) || self.leaked.contains_key(&start)
+    }
+
+    pub(crate) fn leaked(&self) -> u64 {
+        self.leaked.len() as u64
+    }
+}
+
+impl Sum {
+    fn of<'a>(orphans: impl Iterator<Item = &'a Orphan>) -> Self {
+        orphans
+            .fold(Self::default(), |sum, orphan| Self { blocks: sum.blocks + 1, bytes: sum.bytes + orphan.len as u64 })
+    }
+}
+
+fn within<T>(blocks: &BTreeMap<usize, T>, address: usize, len_of: impl Fn(&T) -> usize) -> bool {
+    blocks.range(..=address).next_back().is_some_and(|(start, block)| address - start < len_of(block))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_claimed_once() {
+        assert!(claim(4096));
+        assert!(!claim(4096));
+        lock().unclaim(4096);
+        assert!(!begin_resize(4096));
+        assert!(claim(4096) && begin_resize(4096) && !begin_resize(4096));
+        lock().unclaim(4096);
+    }
+
+    #[test]
+    fn the_inside_of_an_orphan_is_owned() {
+        lock().add_orphan(1 << 40, 100, false);
+        assert_eq!([1 << 40, (1 << 40) + 99].map(|address| lock().owns(address)), [Owned::Yes; 2]);
+        assert_eq!([(1 << 40) + 100, (1 << 40) - 1].map(|address| lock().owns(address)), [Owned::No; 2]);
+        lock().remove_orphan(1 << 40);
+        assert_eq!(lock().owns(1 << 40), Owned::No);
+    }
+}

@@ -1,0 +1,37 @@
+//! The registers: numbers that JavaScript and the raw calls both see, which saves the conversion of arguments.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The registers, each the bits of a double. Their memory is never given back, some bytes for each time
+/// that `lib/` is evaluated: whatever
+/// JavaScript does with the array, nobody reads memory that is gone.
+///
+/// (Where the runtime allows no external memory, they are in an `ArrayBuffer` that lives as long as the environment, and
+/// that only whoever takes the raw calls is given: `lib/`.)
+pub(crate) struct Registers([AtomicU64; Self::LEN]);
+
+impl Registers {
+    pub(crate) const LEN: usize = 3;
+
+    pub(crate) const KEY: usize = 0;
+    /// The length before `allocate`, the address after it.
+    pub(crate) const BYTE_LENGTH: usize = 1;
+    /// Why `free` let the block go: 0 if it did not.
+    pub(crate) const USER: usize = 1;
+    pub(crate) const FILL: usize = 2;
+
+    /// New registers, which are never given back.
+    pub(crate) fn leak() -> &'static Self {
+        Box::leak(Box::new(Self(Default::default())))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, register: usize) -> f64 {
+        f64::from_bits(self.0[register].load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, register: usize, value: f64) {
+        self.0[register].store(value.to_bits(), Ordering::Relaxed);
+    }
+}

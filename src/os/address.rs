@@ -1,0 +1,16 @@
+//! [`InvalidAddress`]: what `validate_address` finds wrong.
+
+/// Why no block of the C allocator can start at an address.
+#[cfg_attr(any(miri, not(target_os = "linux")), expect(dead_code, reason = "only Linux can tell"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InvalidAddress {
+    /// The address is not mapped for reading and writing.
+    NotWritable,
+    /// The bytes before the address, where the allocator keeps the block's size, are not mapped for reading and writing.
+    NoHeader,
+    /// The size before the address is one that does not fit into what is mapped.
+    BadHeader {
+        /// The length of the block according to that size.
+        len: usize,
+    },
+}
