@@ -20,7 +20,7 @@ const ATTACKS = {
     'junk in the registers is a number or throws',
     'the calls work on with what the registers held, after their buffer was moved away',
     'another thread may scribble over registers that were given to it',
-    'the raw calls are handed out once',
+    'raw calls name the slots of their owner alone',
     'the raw calls care for neither receiver nor arguments',
   ],
   'native-receivers.js': [
@@ -80,7 +80,7 @@ test('a construction that fails takes no slot number with it', (t) => {
 
 for (const [call, run] of Object.entries<(slot: Slot) => unknown>({
   'allocate a text': (slot) => slot.allocate('5' as never),
-  'resize without a length': (slot) => (slot.resize as () => void).call(slot),
+  'resize without a length': (slot) => (slot.resize as () => unknown).call(slot),
   'consume a number': (slot) => slot.consume(8 as never, 8),
   'fill with a text': (slot) => slot.fill('x' as never, 0, 1),
   'write a Uint16Array': (slot) => slot.write(new Uint16Array(1) as never),

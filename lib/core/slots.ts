@@ -2,7 +2,7 @@ import { rawCalls, Slot, type BlockPool, type IncrementalBlock } from '../runtim
 import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
 
-const { allocate, endOfKeys, free, freeNow, keyStep, registers } = rawCalls
+const { allocate, endOfKeys, free, freeNow, keyStep, owner, registers } = rawCalls
 
 /**
  * A slot of the binding, and what JavaScript knows of it. To make a slot costs as much as a dozen allocations, as the
@@ -36,7 +36,7 @@ function acquire(): Cell {
     pooled -= 1
     return cell
   }
-  const slot = new Slot()
+  const slot = new Slot(owner)
   return { slot, key: slot.key, address: 0, next: undefined }
 }
 
@@ -157,7 +157,7 @@ export function freeCell(cell: Cell): void {
     advance(cell)
     recycle(cell)
   } else {
-    cell.slot.free()
+    registers[1] = cell.slot.free()
   }
 }
 
@@ -190,8 +190,9 @@ export function refresh(cell: Cell): void {
 const REQUEST = 2
 
 /** Calls what frees or resizes blocks. Returns whether one was let go because a request was in flight. */
-export function letsGo(end: () => void): boolean {
+export function letsGo(end: () => unknown): boolean {
   registers[1] = 0
-  end()
-  return registers[1] === REQUEST
+  // A method of a slot returns it, the raw calls have it in their registers.
+  const reason = end()
+  return (typeof reason === 'number' ? reason : registers[1]) === REQUEST
 }

@@ -1,4 +1,4 @@
-/** The native binding, typed. It hands out its raw calls once: here. */
+/** The native binding, typed. */
 
 import { isMainThread } from 'node:worker_threads'
 import type * as native from '../../index.js'
@@ -29,7 +29,10 @@ export type BlockPool = native.BlockPool
 export type IncrementalBlock = native.IncrementalBlock
 export type Slot = native.Slot
 
-/** Functions that allocate into a slot and free its block, by the slot's key. They are faster than its methods. */
+/**
+ * Functions that allocate into a slot and free its block, by the slot's key. They are faster than its methods, and know
+ * only slots that were made with their `owner`.
+ */
 export const rawCalls = binding.takeRawCalls()
 
 if (isMainThread) binding.endsWithProcess()
