@@ -40,18 +40,18 @@ export interface ArenaStats {
 const [DEFAULT_CHUNK, DEFAULT_ALIGN, MAX_ALIGN] = [2 ** 20, 16, 2 ** 30]
 
 /**
- * Hands out regions of resident chunks, one behind the other, and takes them back all at once: for what is needed
+ * Hands out regions of resident chunks, one behind the other, and takes them back all at once: for memory that is needed
  * together and ends together. To allocate a region takes no native call.
  *
- * What is longer than a chunk gets one of its own, which is freed with it. The others are kept, resident, until the
- * arena is disposed or collected.
+ * A region that is longer than a chunk gets a chunk of its own, which is freed with it. The others are kept, resident,
+ * until the arena is disposed or collected.
  *
  * An arena has one user at a time. A server needs one for each request in flight: a request that waits while others run
  * must not find its regions ended by theirs.
  *
  * Memory is handed out again only if nobody can be using it. Where a typed array was made of a region that ends, and
- * the event loop has a request in flight or an open network handle, I/O may still be using those bytes: the arena
- * does without this memory until later it finds nobody who may, or lets a whole chunk of it go.
+ * the event loop has a request in flight or an open network handle, I/O may still be using those bytes. The arena
+ * then does without this memory, until it asks again and nobody can be using it, or it lets a whole chunk of it go.
  *
  * @example
  * ```ts
@@ -65,7 +65,7 @@ export class Arena implements Allocator<Region>, Disposable {
   readonly #align: number
   readonly #chunks = new Chunks()
   readonly #whole: Scope = wholeScope()
-  /** That of the newest mark that is open, which new regions belong to; or that of the whole arena. */
+  /** The scope of new regions: that of the newest open mark, or of the whole arena. */
   #scope: Scope = this.#whole
   /** How many marks there were. */
   #marks = 0
@@ -155,12 +155,12 @@ export class Arena implements Allocator<Region>, Disposable {
    */
   mark(): Mark {
     this.#mustBeAlive('mark')
-    // First, as a program's own way to make stacks may use this arena.
+    // First: a program's own `Error.prepareStackTrace` may use this arena.
     const stack = DEBUG ? callStack() : undefined
     this.#marks += 1
     const scope = makeScope(this.#marks, this.#scope, this.#chunks.current, stack)
     const mark = makeMark(scope, this.#close)
-    // The last step: a scope without a mark could not be ended.
+    // Last: a scope without a mark could not be ended.
     this.#scope = scope
     return mark
   }
@@ -246,7 +246,7 @@ export class Arena implements Allocator<Region>, Disposable {
     freeChunks(this.#end(scope, scope, asks), asks)
   }
 
-  /** What a mark does as it is disposed. */
+  /** What a mark calls when it is disposed. */
   readonly #close = (scope: Scope): void => {
     if (!isOpen(scope, this.#scope)) return
     this.#mustBeLast('dispose', scope)
@@ -260,7 +260,7 @@ export class Arena implements Allocator<Region>, Disposable {
     freeChunks(this.#end(this.#whole, this.#whole, asks), asks)
   }
 
-  /** A chunk with room for a region that the current one has no room for. */
+  /** A chunk for a region that does not fit in the current one. */
   #chunkFor(byteLength: number, align: number): Chunk {
     this.#mustBeAlive('allocate')
     const room = roomFor(byteLength, align)
@@ -276,8 +276,8 @@ export class Arena implements Allocator<Region>, Disposable {
    * Ends the regions of a scope and of those above it, and the scopes above `left`, which is this scope or the one
    * below. Returns the chunks that are to be freed.
    *
-   * JavaScript can be stopped between any two of these statements, by a timeout of `vm` or an overflow of the stack. So
-   * the regions end first, and their memory is given up last.
+   * JavaScript can be stopped between any two of these statements, by a timeout of `vm` or an overflow of the stack.
+   * Therefore the regions end first, and their memory is given up last.
    */
   #end(scope: Scope, left: Scope, asks: boolean): Chunk[] {
     const ended: Chunk[] = []
@@ -292,7 +292,7 @@ export class Arena implements Allocator<Region>, Disposable {
     }
     const asked = asks && (viewed || this.#chunks.held)
     const inUse = asked && mayBeInUse()
-    // What is kept as it may be in use is asked for again as that scope ends.
+    // When that scope ends, it is asked again whether the memory is in use.
     if (inUse) left.viewed = true
     this.#scope = left
     this.#chunks.cutBackTo(scope.chunk, scope.top, inUse, ended)
@@ -330,7 +330,7 @@ function alignOf(options: unknown, fallback: number): number {
 
 function checkAlign(align: unknown): number {
   if (typeof align !== 'number') throw invalidType('options.align', 'a number', align)
-  // The bits of a power of two and of what is below it have none in common.
+  // A power of two has no bit in common with the number below it.
   if (!isInteger(align) || align < 1 || align > MAX_ALIGN || (align & (align - 1)) !== 0) {
     throw outOfRange('options.align', 'a power of two up to 2^30', align)
   }

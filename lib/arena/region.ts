@@ -11,7 +11,7 @@ import type { Scope } from './scope.js'
 /** Only this file has it, so that nobody else makes regions. */
 const KEY = Symbol('region')
 
-/** What other files do with regions, whatever a program made of the properties of these. The class defines it. */
+/** What other files do with regions, even if a program has replaced their methods. The class defines it. */
 const inside = {} as {
   /** A region of a chunk, which ends with its scope. */
   makeRegion: (chunk: Chunk, scope: Scope, start: number, byteLength: number) => Region
@@ -36,8 +36,8 @@ interface Place {
  * A run of bytes in a chunk of an arena. It is gone as soon as it is freed, or its arena is reset, disposed or rewound
  * to a mark from before it. Then `freed` is true, `byteLength` is 0, and any other use throws `ERR_CMALLOC_FREED`.
  *
- * A typed array that was taken from it earlier is not told of that. As the chunk lives on, it sees, and writes to, what
- * comes to lie there next. Freed memory it never sees: as the arena is disposed, it becomes empty.
+ * A typed array that was taken from it stays as it is. The chunk lives on, so that it then reads and writes the next
+ * region at that place. It never sees freed memory: when the arena is disposed, it becomes empty.
  */
 export class Region {
   readonly #chunk: Chunk
@@ -141,7 +141,7 @@ export class Region {
     return `Region { address: 0x${addressOf(this).toString(16)}, byteLength: ${this.#byteLength} }`
   }
 
-  /** The `ArrayBuffer` for a typed array of this region. From now on its memory may be in use when it ends. */
+  /** The `ArrayBuffer` for a typed array of this region, whose memory may be in use from now on. */
   #look(): ArrayBuffer {
     this.#use('view')
     const [chunk, end] = [this.#chunk, this.#start + this.#byteLength]

@@ -5,9 +5,9 @@ import { positiveInteger } from '../runtime/validate.js'
 import { createHandle, isNativeBuffer, moveHandle, type NativeBuffer } from './native-buffer.js'
 import { consumeIntoCell } from './slots.js'
 
-/** Who owns a block so far: its address is set to zero, of the same type, as the block is taken. */
+/** The owner of a block until it is consumed. Its address is then set to zero, of the same type. */
 export interface AddressRef {
-  /** Where the block begins: an integer over 0, a bigint if it is over 2^53 - 1; zero once the block is taken. */
+  /** The address of the block: an integer over 0, a bigint if it is over 2^53 - 1; zero once it is consumed. */
   address: bigint | number
 }
 
@@ -67,7 +67,7 @@ function checkAddress(address: unknown): bigint {
   return BigInt(address)
 }
 
-/** Sets the source's address to zero, and makes sure that it is. Returns what undoes it, and gives the claim up. */
+/** Sets the source's address to zero, and reads it back. Returns what restores it and gives up the claim. */
 function zeroAddress(source: AddressRef, address: bigint | number, giveUp: () => void): () => void {
   const zero = typeof address === 'bigint' ? 0n : 0
   const restore = (): void => {
@@ -75,7 +75,7 @@ function zeroAddress(source: AddressRef, address: bigint | number, giveUp: () =>
     try {
       source.address = address
     } catch {
-      // It did not take the zero either.
+      // It refused the zero as well.
     }
   }
   let zeroed = false

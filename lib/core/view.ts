@@ -17,8 +17,8 @@ export interface Part {
 }
 
 /**
- * A view of a part, or of a part of it. `look` is called once the arguments have said what they are, as that may run
- * code of theirs.
+ * A view of some elements of a part. `look` finds the part. It is called after the class was asked for the size of an
+ * element, which may run code of the program.
  *
  * @param byteOffset - where the view starts in the part
  * @param length - the number of its elements, for a `DataView` of its bytes; up to the end if omitted

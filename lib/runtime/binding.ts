@@ -1,4 +1,4 @@
-/** Loads the addon, and says what to do where that cannot be done. */
+/** Loads the addon. If that fails, the error says what to do. */
 
 import { noBinding } from './errors.js'
 import { platform, SUPPORTED } from './platform.js'

@@ -50,7 +50,7 @@ export function illegalConstructor(
   return create(TypeError, 'ERR_ILLEGAL_CONSTRUCTOR', `${what} is made by ${makers}, not by its constructor`)
 }
 
-/** The use of something that is gone; `what` says what, and how it can have come to that. */
+/** The use of something that is gone. `what` says what, and why it may be gone. */
 export function freed(
   operation: string,
   what: string = 'the block of this NativeBuffer is gone. It was freed, released or consumed before',
@@ -58,7 +58,7 @@ export function freed(
   return create(Error, 'ERR_CMALLOC_FREED', `Cannot ${operation}: ${what}`)
 }
 
-/** The same for what has no other end than to be freed. */
+/** The same for something that can only have been freed. */
 export function freedBefore(operation: string, what: string): Error {
   return freed(operation, `the memory of this ${what} was freed before`)
 }
@@ -72,7 +72,7 @@ export function escaped(operation: string): Error {
   )
 }
 
-/** Memory that the runtime refused, or that the machine has not. */
+/** The runtime refused the memory, or the machine does not have it. */
 export function outOfMemory(byteLength: number, reason: string): Error {
   return create(
     RangeError,
@@ -98,7 +98,7 @@ export function pinned(
   return create(Error, 'ERR_CMALLOC_PINNED', `Cannot ${operation}: ${what}`)
 }
 
-/** A mark that ends, or is rewound to, before a later one has ended. Both are numbers, in the order of their making. */
+/** A mark was to be disposed or rewound to, but a later one is open. Marks are numbered in the order of their making. */
 export function markNotLast(operation: string, mark: number, later: number): Error {
   return create(
     Error,
@@ -116,7 +116,7 @@ export function noBinding(explanation: string, cause: unknown): Error {
   })
 }
 
-/** What an aborted operation is rejected with: named as the platform's own. */
+/** The rejection of an aborted operation. Its name is that of the platform's own error. */
 export function aborted(cause: unknown): Error {
   const name = 'AbortError'
   return assign(new Error('The allocation was aborted. Its memory was given back', { cause }), {

@@ -30,8 +30,8 @@ export type IncrementalBlock = native.IncrementalBlock
 export type Slot = native.Slot
 
 /**
- * Allocate into a slot and free its block, by the slot's key: faster than its methods. They know only slots that are made
- * with their `owner`.
+ * Functions that allocate into a slot and free its block, by the slot's key. They are faster than its methods, and know
+ * only slots that were made with their `owner`.
  */
 export const rawCalls = binding.takeRawCalls()
 

@@ -1,4 +1,4 @@
-/** The platforms that there are packages for: the folders of `npm/`. A spec holds them together. */
+/** The platforms that there are packages for: the folders of `npm/`. A spec checks that they are the same. */
 export const SUPPORTED: readonly string[] = [
   'darwin-arm64',
   'darwin-x64',
@@ -12,11 +12,11 @@ export const SUPPORTED: readonly string[] = [
 ]
 
 export interface Platform {
-  /** As napi-rs calls it: the end of the name of its package. */
+  /** As napi-rs names it. Its package is `cmalloc-` and this name. */
   name: string
   os: string
   cpu: string
-  /** Of Linux only. */
+  /** On Linux only. */
   libc: 'glibc' | 'musl' | undefined
 }
 
@@ -35,7 +35,7 @@ interface Report {
 
 function libcOfProcess(): 'glibc' | 'musl' {
   const report = process.report as unknown as Report | undefined
-  // Another runtime than Node's.
+  // Some runtimes have no reports.
   if (report === undefined) return 'glibc'
   const before = report.excludeNetwork
   // Else it looks up the names of all hosts that the process is connected to.
