@@ -8,8 +8,8 @@ use std::{fmt, io};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutOfMemory {
-    /// The C allocator returned `NULL`, because of a limit of the address space (`ulimit -v`) or because no addresses are
-    /// left. Or no block can have the requested length.
+    /// The C allocator returned `NULL`, because of a limit of the address space (`ulimit -v`) or because no addresses
+    /// are left. Or no block can have the requested length.
     Allocator {
         /// The requested length.
         requested: usize,

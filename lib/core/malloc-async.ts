@@ -61,7 +61,7 @@ export async function mallocAsync(
   const checked = checkOptionalInit(init, byteLength)
   const { signal, onProgress, special } = checkOptions(options, checked)
   throwIfAborted(signal)
-  const growing = new IncrementalBlock(
+  const incremental = new IncrementalBlock(
     byteLength,
     fillByte(checked),
     typeof checked === 'number' ? undefined : checked,
@@ -71,29 +71,29 @@ export async function mallocAsync(
   try {
     let residentBytes = 0
     while (residentBytes < byteLength) {
-      lastStep = takeTurn(lastStep, growing, signal)
+      lastStep = takeTurn(lastStep, incremental, signal)
       // oxlint-disable-next-line no-await-in-loop -- steps come one after the other
       await lastStep
-      residentBytes = growing.residentBytes()
+      residentBytes = incremental.residentBytes()
       throwIfAborted(signal)
       onProgress?.({ residentBytes, byteLength })
       throwIfAborted(signal)
     }
-    return createHandle(adoptIntoCell(growing), byteLength)
+    return createHandle(adoptIntoCell(incremental), byteLength)
   } finally {
     // Of a block that was adopted nothing is left.
-    growing.cancel()
+    incremental.cancel()
   }
 }
 
 /** Makes a step after the one before. Never rejected. */
 async function takeTurn(
   before: Promise<void> | undefined,
-  growing: IncrementalBlock,
+  incremental: IncrementalBlock,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await before
-  if (signal === undefined || !abortSignal.isAborted(signal)) await growing.step(STEP)
+  if (signal === undefined || !abortSignal.isAborted(signal)) await incremental.step(STEP)
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

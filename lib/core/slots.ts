@@ -132,8 +132,8 @@ export function takeOverIntoCell(ticket: string): Cell {
 }
 
 /** Takes over a block that has become resident. */
-export function adoptIntoCell(growing: IncrementalBlock): Cell {
-  return receive((slot) => slot.adopt(growing))
+export function adoptIntoCell(incremental: IncrementalBlock): Cell {
+  return receive((slot) => slot.adopt(incremental))
 }
 
 /** A cell whose slot has been given a block. */

@@ -4,7 +4,7 @@
  * A name is a file or a folder of `src/`. A folder stands for what is in it, except for what has a line of its own.
  */
 export const LAYERS = [
-  'error fault sync debug fill intervals',
+  'error fault sync debug fill',
   'length reclaim',
   'allocator',
   'os',

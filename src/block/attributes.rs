@@ -51,8 +51,8 @@ impl Attributes {
         self.0 & SECURE != 0
     }
 
-    /// The alignment to ask C for; `None` if `malloc` aligns enough. A secure block has pages of its own, because the system
-    /// locks whole pages, and does not count how often.
+    /// The alignment to ask C for; `None` if `malloc` aligns enough. A secure block has pages of its own, because the
+    /// system locks whole pages, and does not count how often.
     pub(super) fn alignment(self) -> Option<usize> {
         let asked = match self.0 & ALIGNMENT {
             0 => None,
@@ -77,13 +77,13 @@ impl Attributes {
         }
     }
 
-    /// What a new block must hold into which a block of these attributes is copied. The zeros of a lazy block are not copied.
+    /// What a new block must hold before one of these attributes is copied into it. Zeros of a lazy one are not copied.
     pub(crate) const fn init_of_copy(self) -> Init {
         if self.is_lazy() { Init::ZERO } else { Init::Uninit }
     }
 
-    /// Counts `len` more bytes as live, or refuses them. A lazy block takes no memory yet, so only the set limit can refuse
-    /// it.
+    /// Counts `len` more bytes as live, or refuses them. Only the set limit refuses a lazy block, which takes no memory
+    /// yet.
     #[inline]
     pub(super) fn charge(self, len: usize) -> Result<(), OutOfMemory> {
         if self.is_lazy() { budget::charge_resident(len) } else { budget::charge(len) }

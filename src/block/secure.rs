@@ -49,8 +49,8 @@ pub(super) unsafe fn expose(start: NonNull<u8>, kept: usize, len: usize) {
     }
 }
 
-/// Zeroes bytes of a block in a way that the compiler does not remove. Pages that are not resident are skipped: what was
-/// written to is locked and so resident, but a block that was refused half-way has pages that were never used.
+/// Zeroes bytes of a block in a way that the compiler does not remove. Pages that are not resident are skipped: what
+/// was written to is locked and so resident, but a block that was refused half-way has pages that were never used.
 ///
 /// # Safety
 ///

@@ -23,7 +23,7 @@ use crate::napi::lifecycle;
 use crate::napi::node_api::arguments::{address_as_number, init_of, length_of};
 use crate::napi::node_api::event_loop::User;
 use crate::napi::node_api::external::create_array_buffer;
-use crate::napi::node_api::failure::{Failure, Outcome, check};
+use crate::napi::node_api::failure::{Failure, Outcome, check, throwing};
 use crate::napi::state::registers::Registers;
 use crate::napi::state::slots::{END_OF_KEYS, KEY_STEP, SlotRef};
 
@@ -50,14 +50,13 @@ struct Calls {
 /// All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale, forged or another owner's.
 #[napi(ts_return_type = "RawCalls")]
 pub fn take_raw_calls(env: Env) -> napi::Result<Unknown<'static>> {
-    let take = || {
+    let calls = throwing(env, || {
         let environment = Environment::of(env.raw())?;
         let owner = environment.owners.get() + 1;
         environment.owners.set(owner);
         let registers = Cell::new(Registers::leak());
         create(env.raw(), &Rc::new(Calls { environment, registers, owner }))
-    };
-    let calls = take().map_err(|failure| failure.thrown(env.raw()))?;
+    })?;
     // SAFETY: a value of this environment and of the current scope.
     unsafe { Unknown::from_napi_value(env.raw(), calls) }
 }

@@ -1,7 +1,6 @@
 //! `Slot`: the native, finalizer-safe handle class.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -17,7 +16,7 @@ use crate::napi::node_api::arguments::{
     Bytes, address_as_number, address_of, byte_of, index_of, init_of, length_of, options_of,
 };
 use crate::napi::node_api::event_loop::User;
-use crate::napi::node_api::failure::{Failure, Outcome, check};
+use crate::napi::node_api::failure::{Failure, Outcome, check, throwing};
 use crate::napi::state::slots::SlotRef;
 use crate::napi::{lifecycle, ownership, resize, viewed};
 use crate::residency::resident_bytes;
@@ -43,14 +42,13 @@ impl Slot {
     /// A slot without a block. The raw calls whose `owner` is given can name it.
     #[napi(constructor)]
     pub fn new(env: Env, this: This, owner: Option<u32>) -> napi::Result<Self> {
-        let env = env.raw();
-        let open = || {
+        throwing(env, || {
+            let env = env.raw();
             must_be_constructed(env, this.raw())?;
             let environment = Environment::of(env)?;
             let index = lifecycle::open(&environment, owner.unwrap_or(NOBODY), this.raw())?;
             Ok(Self { environment, index, is_closed: Cell::new(false) })
-        };
-        open().map_err(|failure: Failure| failure.thrown(env))
+        })
     }
 
     /// Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere. Their address is a
@@ -344,9 +342,7 @@ impl Slot {
     }
 
     fn run<T>(&self, env: Env, operation: impl FnOnce(&Environment, SlotRef<'_>) -> Outcome<T>) -> napi::Result<T> {
-        // Nothing unwinds into the runtime.
-        let outcome = catch_unwind(AssertUnwindSafe(|| operation(&self.environment, self.slot())));
-        outcome.unwrap_or_else(|_| Err(Failure::panicked())).map_err(|failure| failure.thrown(env.raw()))
+        throwing(env, || operation(&self.environment, self.slot()))
     }
 }
 
@@ -387,20 +383,20 @@ fn must_be_constructed(env: sys::napi_env, this: sys::napi_value) -> Outcome<()>
 /// Throws `ERR_CMALLOC_ALREADY_OWNED`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE`.
 #[napi]
 pub fn begin_consume(env: Env, address: BigInt, byte_length: f64) -> napi::Result<()> {
-    let begin = || {
+    throwing(env, || {
         let environment = Environment::of(env.raw())?;
         let start = address_of(&address)?;
         let len = length_of(byte_length)?;
         // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do more.
         unsafe { ownership::begin_consume(&environment, start, len) }
-    };
-    begin().map_err(|failure: Failure| failure.thrown(env.raw()))
+    })
 }
 
 /// Gives up what `beginConsume` claimed. Throws `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE`.
 #[napi]
 pub fn end_consume(env: Env, address: BigInt) -> napi::Result<()> {
-    let start = address_of(&address).map_err(|failure| failure.thrown(env.raw()))?;
-    ownership::end_consume(start);
-    Ok(())
+    throwing(env, || {
+        ownership::end_consume(address_of(&address)?);
+        Ok(())
+    })
 }

@@ -2,7 +2,9 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use napi::bindgen_prelude::Env;
 use napi::{Status, sys};
 
 use crate::OutOfMemory;
@@ -138,12 +140,6 @@ impl Failure {
         // SAFETY: both strings end with a zero and are copied; `env` is the environment of the call.
         unsafe { throw(env, self.code.as_ptr(), message.as_ptr()) };
     }
-
-    /// Throws the error, for a function of napi-rs to return.
-    pub(crate) fn thrown(self, env: sys::napi_env) -> napi::Error {
-        self.throw(env);
-        napi::Error::from_status(Status::PendingException)
-    }
 }
 
 impl From<Corruption> for Failure {
@@ -163,6 +159,15 @@ impl From<OutOfMemory> for Failure {
         };
         Self { class: Class::Range, code, message }
     }
+}
+
+/// Runs what a function of napi-rs does. What goes wrong is thrown; nothing unwinds into the runtime.
+pub(crate) fn throwing<T>(env: Env, operation: impl FnOnce() -> Outcome<T>) -> napi::Result<T> {
+    let outcome = catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|_| Err(Failure::panicked()));
+    outcome.map_err(|failure| {
+        failure.throw(env.raw());
+        napi::Error::from_status(Status::PendingException)
+    })
 }
 
 /// Turns what Node-API answered into an outcome.
