@@ -46,15 +46,6 @@ pub(crate) struct ControlBlock {
     thread: ThreadId,
 }
 
-/// Why a slot lets go of a block that has an `ArrayBuffer`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Departure {
-    /// It was collected, or its bytes are elsewhere.
-    Ended,
-    /// It was freed while somebody may be using the bytes.
-    InUse,
-}
-
 impl ControlBlock {
     /// Makes an `ArrayBuffer` over the block that the entry `index` lent. On an error the block comes back.
     ///
@@ -184,19 +175,19 @@ impl ControlBlock {
 
     /// [`orphan`](Self::orphan) as the environment ends, without a call into the runtime.
     pub(crate) fn orphan_silently(&self) -> Option<PooledBlock> {
-        self.leave_to_store(Departure::Ended)
+        self.leave_to_store(false)
     }
 
     /// [`orphan`](Self::orphan), while somebody may be using the bytes. The `ArrayBuffer` is kept, if it was, until a sweep
     /// or the next turn of the event loop.
     pub(crate) fn let_go(&self) -> Option<PooledBlock> {
-        self.leave_to_store(Departure::InUse)
+        self.leave_to_store(true)
     }
 
-    fn leave_to_store(&self, departure: Departure) -> Option<PooledBlock> {
+    fn leave_to_store(&self, let_go: bool) -> Option<PooledBlock> {
         self.is_orphan.store(true, Ordering::Relaxed);
         self.shared.slot_ended(|block| {
-            owned_addresses::lock().add_orphan(block.as_ptr().addr(), block.len(), departure == Departure::InUse);
+            owned_addresses::lock().add_orphan(block.as_ptr().addr(), block.len(), let_go);
         })
     }
 
