@@ -128,8 +128,6 @@ impl ControlBlock {
         self.shared.note_teardown(in_scope(env, || self.is_attached(env)).unwrap_or(false));
     }
 
-    // What becomes of the block
-
     /// Makes sure that no JavaScript can reach the bytes any more, if that can be done.
     ///
     /// `transfer`, if it is there, is preferred, because `napi_detach_arraybuffer` aborts the process where the buffer was
@@ -211,8 +209,6 @@ impl ControlBlock {
             owned_addresses::lock().add_leaked(start.as_ptr().addr(), len);
         }
     }
-
-    // The reference to the `ArrayBuffer`
 
     /// Lets the `ArrayBuffer` be collected. Returns whether it was kept from that.
     pub(crate) fn weaken(&self, env: sys::napi_env) -> bool {
