@@ -54,7 +54,8 @@ loom::lazy_static! {
     static ref OWNED: Mutex<OwnedAddresses> = Mutex::new(OwnedAddresses::default());
 }
 
-/// Even after a panic the maps would be usable. Order of locks: this one first, then those of tickets, pools and the registry.
+/// Even after a panic the maps would be usable. Order of locks: that of a [`SharedBlock`](super::shared_block),
+/// this one, those of tickets, pools, the registry and the debug mode.
 pub(crate) fn lock() -> MutexGuard<'static, OwnedAddresses> {
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
