@@ -5,6 +5,7 @@
 //! request. Therefore each lookup gives the thread an allowance, which later requests of the thread use up without a lookup.
 
 mod accounting;
+pub(crate) mod mappings;
 
 use std::cell::Cell;
 

@@ -10,6 +10,7 @@
 //! - `resident_pages(start, states)`: which of the pages from `start` on are resident;
 //! - `discard(start, len)`: gives whole pages back, which are zero when they are used again;
 //! - `hide_from_dumps(start, len)` and `lock(start, len)`, what undoes them, and `lock_limit()`;
+//! - `mappings()`: how many mappings the process has, and may have;
 //! - `usable_size(block)`: how much a block of the C allocator holds;
 //! - `available_memory()`: how much more can be made resident;
 //! - `trim()`: has the C allocator give freed memory back to the system;
@@ -51,6 +52,26 @@ mod platform {
     #[cfg(all(unix, not(miri), feature = "napi"))]
     pub(crate) use super::unix::{FileDescriptor, is_standard_stream, symbol};
     pub(crate) use super::unsupported::*;
+
+    /// Miri has no core dumps and no swap.
+    #[cfg(miri)]
+    pub(crate) unsafe fn hide_from_dumps(_start: *mut u8, _len: usize) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// Likewise. So Miri sees what is done with secure blocks.
+    #[cfg(miri)]
+    pub(crate) unsafe fn lock(_start: *mut u8, _len: usize) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How many mappings the process has, and how many it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mappings {
+    /// `None` if the system does not tell.
+    pub(crate) used: Option<usize>,
+    pub(crate) limit: usize,
 }
 
 #[cfg(feature = "napi")]
@@ -62,7 +83,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(feature = "napi")]
 pub(crate) use self::address::InvalidAddress;
-pub(crate) use self::platform::{BRINGS_MANY, available_memory, lock_limit, show_in_dumps, trim, unlock, usable_size};
+pub(crate) use self::platform::{
+    BRINGS_MANY, available_memory, lock_limit, mappings, show_in_dumps, trim, unlock, usable_size,
+};
 #[cfg(feature = "napi")]
 pub(crate) use self::platform::{FileDescriptor, is_standard_stream, stay_loaded, validate_address};
 use crate::fault;

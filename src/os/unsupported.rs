@@ -7,6 +7,7 @@ use std::ffi::{CStr, c_void};
 use std::io;
 use std::ptr::NonNull;
 
+use super::Mappings;
 #[cfg(feature = "napi")]
 use super::address::InvalidAddress;
 
@@ -95,6 +96,11 @@ pub(crate) unsafe fn unlock(_start: *mut u8, _len: usize) {}
 
 /// There is no limit, as nothing can be locked.
 pub(crate) fn lock_limit() -> Option<u64> {
+    None
+}
+
+/// There is no limit.
+pub(crate) fn mappings() -> Option<Mappings> {
     None
 }
 
