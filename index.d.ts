@@ -20,6 +20,8 @@ export interface RawCalls {
   free(this: void): void
   /** Frees a slot's block, whatever is in flight. */
   freeNow(this: void): void
+  /** What a slot is made with that these calls can name. */
+  readonly owner: number
   /** How far a slot's next key is from its last one. */
   readonly keyStep: number
   /** Every key is below this. */
@@ -135,8 +137,8 @@ export declare class IncrementalBlock {
  * `NativeBuffer` is the handle to use; it is built on slots.
  */
 export declare class Slot {
-  /** A slot without a block. */
-  constructor()
+  /** A slot without a block. The raw calls whose `owner` is given can name it. */
+  constructor(owner?: number | undefined | null)
   /**
    * Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere. Their address is a
    * multiple of `align`, a power of two up to 4 GiB. If they are `lazy`, they become resident on first use, unless they
@@ -178,9 +180,12 @@ export declare class Slot {
    * block is let go: the `ArrayBuffer` stays as it is, and the block ends as soon as nobody has that any more; likewise
    * if its bytes were transferred.
    *
+   * Returns 0 if the block has ended; 1 if it was let go because a network handle is open, 2 because a request is in
+   * flight.
+   *
    * Throws `ERR_CMALLOC_FREED` if there is none.
    */
-  free(): void
+  free(): number
   /**
    * Frees the block as `free` does, whatever is in flight: for who knows that nobody is using its bytes.
    *
@@ -195,12 +200,12 @@ export declare class Slot {
   release(): bigint
   /**
    * Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`; or copies the block,
-   * and lets the old one go as `free` does, if somebody may be using its bytes.
+   * and lets the old one go as `free` does, if somebody may be using its bytes. Returns what `free` does.
    *
    * Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_CMALLOC_LOCK_LIMIT` for a
    * secure block.
    */
-  resize(byteLength: number): void
+  resize(byteLength: number): number
   /**
    * Resizes the block for its next owner, as `consume` does: returns whether it could not be
    * resized, so that it is as long as it was, at most `byteLength`.
@@ -400,17 +405,16 @@ export declare function setMemoryLimit(bytes?: number | undefined | null): void
 export declare function stats(): ProcessStats
 
 /**
- * Hands the raw calls out, once in each environment. They take and return numbers in `registers`:
+ * Hands raw calls out, for slots that are made with their `owner`. They take and return numbers in `registers`:
  *
  * - `allocate()` allocates `registers[1]` bytes into the slot of key `registers[0]`, filled with the byte
  *   `registers[2]`, or as they are if that is -1. It sets `registers[1]` to the block's address, or to -1 if a
  *   number cannot hold it.
  * - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
- *   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to 0 if the block has ended; to 1 if it
- *   was let go because a network handle is open, to 2 because a request is in flight. `Slot.resize` does so, too.
+ *   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to what `Slot.free` returns.
  * - `freeNow()` is to `free()` what `Slot.freeNow` is to `Slot.free`.
  *
- * All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
+ * All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale, forged or another owner's.
  */
 export declare function takeRawCalls(): RawCalls
 

@@ -32,22 +32,18 @@ function everythingIsBack(t: ExecutionContext): void {
 
 test.serial.afterEach((t) => everythingIsBack(t))
 
-const INITS: [name: string, init: Init | undefined, expected: (index: number) => number | undefined][] = [
-  ['no init', undefined, () => undefined],
-  ["'zero'", 'zero', () => 0],
-  ['the byte 0', 0, () => 0],
-  ['the byte 171', 171, () => 171],
-  ['a text of one byte', 'A', () => 65],
-  ['a text', 'ABC', (index) => 65 + (index % 3)],
-  ['a Uint8Array', Uint8Array.of(9, 8, 7, 6, 5, 4, 3), (index) => 9 - (index % 7)],
-  [
-    'a text longer than a step',
-    'x'.repeat(40 * MiB) + 'y',
-    (index) => (index % (40 * MiB + 1) === 40 * MiB ? 121 : 120),
-  ],
+const INITS: [name: string, init: Init | undefined][] = [
+  ['no init', undefined],
+  ["'zero'", 'zero'],
+  ['the byte 0', 0],
+  ['the byte 171', 171],
+  ['a text of one byte', 'A'],
+  ['a text', 'ABC'],
+  ['a Uint8Array', Uint8Array.of(9, 8, 7, 6, 5, 4, 3)],
+  ['a text longer than a step', 'x'.repeat(40 * MiB) + 'y'],
 ]
 
-for (const [name, init, expected] of INITS) {
+for (const [name, init] of INITS) {
   test.serial(`a block of mallocAsync is resident and holds ${name}`, async (t) => {
     for (const byteLength of [1, 4096, 3 * MiB + 5, LONG + 17]) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other is what is tested
@@ -55,8 +51,8 @@ for (const [name, init, expected] of INITS) {
       t.is(block.byteLength, byteLength)
       if (process.platform === 'linux') t.is(block.residentBytes(), byteLength)
       if (init === undefined) continue
-      const wrong = block.bytes.findIndex((byte, index) => byte !== expected(index))
-      t.is(wrong, -1, `byte ${wrong} of ${byteLength}`)
+      // Node repeats a pattern likewise.
+      t.true(Buffer.alloc(byteLength, init === 'zero' ? 0 : init).equals(block.bytes), `${byteLength} bytes`)
     }
   })
 }

@@ -2,7 +2,7 @@ import { copyFileSync, cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import test, { type ExecutionContext } from 'ava'
-import { SUPPORTED } from '../lib/platform.js'
+import { SUPPORTED } from '../lib/runtime/platform.js'
 import { nameOf, RUNTIMES, ROOT, runSource, type Runtime } from './support/run.js'
 
 /** The package as it is published, without the package of any platform. */

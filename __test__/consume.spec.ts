@@ -18,8 +18,10 @@ function foreign(size: number): bigint {
   return address
 }
 
+const EVERY_BYTE = Uint8Array.from({ length: 256 }, (_, index) => index)
+
 function counting(size: number): Buffer {
-  return Buffer.from(Uint8Array.from({ length: size }, (_, index) => index & 255))
+  return Buffer.alloc(size, EVERY_BYTE)
 }
 
 /** Asserts that a call is refused, and that the block is still what `foreign` made. Then C frees it. */

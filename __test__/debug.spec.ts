@@ -2,8 +2,9 @@ import test, { type ExecutionContext } from 'ava'
 import { codeBlocks, readDocument, table } from './support/readme.js'
 import { debug, DEBUGGED_VERSIONS, normalise, ON, reports, type Debugged } from './support/debug-mode.js'
 import { linuxTest } from './support/memory.js'
+import { notRun } from './support/not-run.js'
 import { IS_MUSL } from './support/system.js'
-import { nameOf, runSource, type Runtime } from './support/run.js'
+import { inTurn, nameOf, runSource, type Runtime } from './support/run.js'
 
 const page = readDocument('docs/debug-mode.md')
 
@@ -13,9 +14,11 @@ interface ThrownError {
   message: string
 }
 
-/** A test on each of the versions of Node. */
+let tests = 0
+
+/** A test on one of the versions of Node by turns, or on each. */
 function onEach(title: string, run: (t: ExecutionContext, node: Runtime) => Promise<void>, declare = test.serial) {
-  for (const node of DEBUGGED_VERSIONS) declare(`${title}, on ${nameOf(node)}`, (t) => run(t, node))
+  for (const node of inTurn(tests++, DEBUGGED_VERSIONS)) declare(`${title}, on ${nameOf(node)}`, (t) => run(t, node))
 }
 
 /** The same, for what only Linux offers. */
@@ -25,9 +28,7 @@ function onEachOnLinux(title: string, run: (t: ExecutionContext, node: Runtime) 
 
 /** And for what only its most common C library offers. */
 const onEachOnGlibc =
-  process.platform === 'linux' && !IS_MUSL
-    ? onEachOnLinux
-    : (title: string) => test(`${title} (glibc only: not run)`, (t) => t.pass())
+  process.platform === 'linux' && !IS_MUSL ? onEachOnLinux : (title: string) => notRun(title, 'glibc only')
 
 function ends(t: ExecutionContext, { code, signal, stderr }: Debugged, expected = 0): void {
   t.deepEqual({ code, signal }, { code: expected, signal: null }, stderr)

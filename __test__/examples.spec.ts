@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { linuxTest } from './support/memory.js'
+import { notRun } from './support/not-run.js'
 import { readDocument } from './support/readme.js'
 import {
   only,
@@ -41,7 +42,10 @@ const EXAMPLES: Record<string, { prints: RegExp; on: Options | undefined; linux?
 const ELSEWHERE = ['progress.ts', 'resident.rs', 'tour.ts']
 
 for (const [name, { prints, on, linux }] of Object.entries(EXAMPLES)) {
-  if (on === undefined) continue
+  if (on === undefined) {
+    notRun(`the example ${name} runs`, 'its runtime is not here')
+    continue
+  }
   const declare = linux
     ? linuxTest
     : (title: string, run: (t: ExecutionContext) => Promise<void>) => test.serial(title, run)

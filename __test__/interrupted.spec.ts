@@ -1,5 +1,5 @@
 import test from 'ava'
-import { nameOf, NODE_VERSIONS, runFixture } from './support/run.js'
+import { inTurn, nameOf, NODE_VERSIONS, runFixture } from './support/run.js'
 
 /** Without a compiler JavaScript can be stopped at each call, also at those that a compiler would not make. */
 const INTERPRETED = ['--no-opt', '--no-sparkplug', '--no-maglev']
@@ -14,8 +14,8 @@ const WAYS: [title: string, way: string, times: number, flags: string[]][] = [
   ['a stack overflow in compiled code', 'stack', 10, ['--always-sparkplug', SHALLOW]],
 ]
 
-for (const node of NODE_VERSIONS) {
-  for (const [title, way, times, flags] of WAYS) {
+for (const [index, [title, way, times, flags]] of WAYS.entries()) {
+  for (const node of inTurn(index, NODE_VERSIONS)) {
     test.serial(`a handle whose end ${title} has interrupted works or is freed, on ${nameOf(node)}`, async (t) => {
       const options = { node, flags: ['--expose-gc', ...flags] }
       const { code, signal, stdout, stderr } = await runFixture('interrupted-ends.js', [way, String(times)], options)

@@ -1,42 +1,25 @@
 import test from 'ava'
 import { malloc, stats } from 'cmalloc'
-import { nameOf, RUNTIMES, OTHER_RUNTIMES, runFixture, runSource, type Outcome } from './support/run.js'
+import {
+  inTurn,
+  nameOf,
+  RUNTIMES,
+  OTHER_RUNTIMES,
+  runFixture,
+  runSource,
+  scenariosOf,
+  type Outcome,
+} from './support/run.js'
 
 const CLEAN: Outcome = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 const flags = ['--expose-gc']
 
-const HANDLES = [
-  'a dropped handle gives its block back',
-  'a dropped handle whose bytes were used gives its block back',
-  'a dropped handle that was resized gives its block back',
-  'a kept handle keeps its block',
-  'a kept handle keeps no other block than its own',
-  'a kept view keeps the bytes of a dropped handle',
-  'a view that is made and dropped leaves the handle its block',
-  'rounds of malloc and free do not grow the process',
-  'rounds of malloc, bytes and free do not hold the blocks',
-  'many handles at once are each freed once',
-]
+const HANDLES = scenariosOf('lifetime-handles.js')
 
 const EXIT_STATES = ['live', 'viewed', 'view alone', 'escaped', 'escaped and freed', 'escaped and dropped', 'freed']
 const EXITS = ['natural', 'exit', 'exit listener', 'exit listener that frees', 'after a collection', 'in a microtask']
 
-const WORKER_STATES = ['live', 'viewed', 'escaped', 'escaped and freed', 'escaped and sent']
-const WORKER_ENDS = ['natural', 'exit', 'error', 'terminate', 'terminate in a loop']
-const GIVEN_BACK = 'viewed blocks are given back if a thread ends by itself'
-const WORKERS = WORKER_STATES.flatMap((state) => WORKER_ENDS.map((end) => `${state} blocks, end: ${end}`))
-// Deno does not end a thread that loops without an end.
-const WORKERS_ON_DENO = WORKERS.filter((scenario) => !scenario.endsWith('terminate in a loop'))
-
-for (const [fixture, scenarios] of [
-  ['lifetime-handles.js', HANDLES],
-  ['lifetime-workers.js', [...WORKERS, GIVEN_BACK]],
-] as const) {
-  test.serial(`every scenario of ${fixture} is run`, async (t) => {
-    const { stdout } = await runFixture(fixture, ['--list'])
-    t.deepEqual(stdout.trim().split('\n'), [...scenarios])
-  })
-}
+const WORKERS = scenariosOf('lifetime-workers.js')
 
 for (const node of RUNTIMES) {
   for (const scenario of HANDLES) {
@@ -44,26 +27,29 @@ for (const node of RUNTIMES) {
       t.deepEqual(await runFixture('lifetime-handles.js', [scenario], { node, flags }), CLEAN)
     })
   }
+}
 
-  for (const state of EXIT_STATES) {
+for (const [index, state] of EXIT_STATES.entries()) {
+  for (const node of inTurn(index, RUNTIMES)) {
     test.serial(`a process with blocks that are ${state} ends cleanly in every way, on ${nameOf(node)}`, async (t) => {
       const outcomes = await Promise.all(
         EXITS.map((end) => runFixture('lifetime-exit.js', [state, end], { node, flags })),
       )
-      for (const [index, outcome] of outcomes.entries()) t.deepEqual(outcome, CLEAN, EXITS[index])
+      for (const [number, outcome] of outcomes.entries()) t.deepEqual(outcome, CLEAN, EXITS[number])
     })
   }
+}
 
-  for (const scenario of node === 'deno' ? WORKERS_ON_DENO : WORKERS) {
+for (const [index, scenario] of WORKERS.entries()) {
+  // Deno does not end a thread that loops without an end.
+  const isEndless = scenario.endsWith('terminate in a loop')
+  const able = [...RUNTIMES, ...OTHER_RUNTIMES.filter((runtime) => runtime === 'deno')]
+  for (const node of inTurn(index, isEndless ? able.filter((runtime) => runtime !== 'deno') : able)) {
     test.serial(`a thread that ends does no harm: ${scenario}, on ${nameOf(node)}`, async (t) => {
       t.deepEqual(await runFixture('lifetime-workers.js', [scenario], { node, flags }), CLEAN)
     })
   }
 }
-
-test.serial(GIVEN_BACK, async (t) => {
-  t.deepEqual(await runFixture('lifetime-workers.js', [GIVEN_BACK], { flags }), CLEAN)
-})
 
 for (const node of RUNTIMES.filter((runtime) => runtime !== 20 && runtime !== 22)) {
   test.serial(`using frees at the end of the scope, on ${nameOf(node)}`, async (t) => {
@@ -122,12 +108,6 @@ for (const node of OTHER_RUNTIMES) {
         t.deepEqual(outcome, CLEAN, `${state}, ${EXITS_ANYWHERE[index]}`)
       }
     }
-  })
-}
-
-for (const scenario of OTHER_RUNTIMES.includes('deno') ? [...WORKERS_ON_DENO, GIVEN_BACK] : []) {
-  test.serial(`a thread that ends does no harm: ${scenario}, on Deno`, async (t) => {
-    t.deepEqual(await runFixture('lifetime-workers.js', [scenario], { node: 'deno', flags }), CLEAN)
   })
 }
 

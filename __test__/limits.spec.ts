@@ -8,6 +8,7 @@ import { consume, malloc, NativeBuffer, setMemoryLimit, stats, type ThreadStats 
 import { createGroup, whyNoGroups, type MemoryGroup } from './support/cgroup.js'
 import * as libc from './support/libc.js'
 import { everythingIsGivenBack, linuxTest, MiB, noLimitIsLeftBehind } from './support/memory.js'
+import { notRun } from './support/not-run.js'
 import { ROOT, runFixture } from './support/run.js'
 
 const LIMIT = 300_000_000
@@ -184,16 +185,15 @@ async function runInGroup<T>(t: ExecutionContext, group: MemoryGroup, args: stri
 
 const noGroups = whyNoGroups()
 
-/** A test in a control group of `LIMIT` bytes. Where none can be made, it says by its name that it did not run. */
+/** A test that makes memory control groups. */
+function testWithGroups(title: string, run: (t: ExecutionContext) => Promise<void>): void {
+  if (noGroups === undefined) test.serial(title, run)
+  else notRun(title, `no memory control group can be made here: ${noGroups}`)
+}
+
+/** A test in a control group of `LIMIT` bytes. */
 function groupTest(title: string, run: (t: ExecutionContext, group: MemoryGroup) => Promise<void>): void {
-  if (noGroups !== undefined) {
-    test.serial(`${title} (no memory control group can be made here: not run)`, (t) => {
-      t.log(noGroups)
-      t.pass()
-    })
-    return
-  }
-  test.serial(title, async (t) => {
+  testWithGroups(title, async (t) => {
     const group = createGroup('limits', LIMIT)
     try {
       await run(t, group)
@@ -231,24 +231,19 @@ for (const [which, outerLimit, innerLimit] of [
   ['the outer, and the inner has a larger limit', LIMIT, 4 * LIMIT],
   ['the inner', 4 * LIMIT, LIMIT],
 ] as const) {
-  const title = `of two nested containers it is ${which} that is small: 1 GiB is an error`
-  if (noGroups !== undefined) {
-    groupTest(title, async () => {})
-  } else {
-    test.serial(title, async (t) => {
-      const outer = createGroup('outer', outerLimit)
+  testWithGroups(`of two nested containers it is ${which} that is small: 1 GiB is an error`, async (t) => {
+    const outer = createGroup('outer', outerLimit)
+    try {
+      const inner = outer.nest('inner', innerLimit)
       try {
-        const inner = outer.nest('inner', innerLimit)
-        try {
-          await refusesTooMuch(t, inner)
-        } finally {
-          await inner.remove()
-        }
+        await refusesTooMuch(t, inner)
       } finally {
-        await outer.remove()
+        await inner.remove()
       }
-    })
-  }
+    } finally {
+      await outer.remove()
+    }
+  })
 }
 
 for (const length of [4096, 64 * 1024, MiB, 20 * MiB, 40 * MiB]) {

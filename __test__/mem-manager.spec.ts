@@ -13,7 +13,7 @@ import {
 } from 'cmalloc/mem-manager'
 import * as libc from './support/libc.js'
 import { live, untilNothingIsInUse } from './support/memory.js'
-import { nameOf, RUNTIMES, runFixture, runSource } from './support/run.js'
+import { inTurn, nameOf, RUNTIMES, runFixture, runSource } from './support/run.js'
 
 test.before(untilNothingIsInUse)
 
@@ -626,18 +626,20 @@ const ENDS: Record<string, string> = {
   'a deleted view does not keep its manager': 'a deleted view does not keep its manager alive',
 }
 
-for (const node of RUNTIMES) {
-  const scenario = (name: string, ...flags: string[]) =>
-    runFixture('mem-manager-ends.js', [name], { node, flags: ['--expose-gc', ...flags] })
-
-  for (const [name, behaviour] of Object.entries(ENDS)) {
+for (const [index, [name, behaviour]] of Object.entries(ENDS).entries()) {
+  for (const node of inTurn(index, RUNTIMES)) {
     test.serial(`${behaviour}, on ${nameOf(node)}`, async (t) => {
-      const { code, signal, stdout, stderr } = await scenario(name, '--no-warnings')
+      const flags = ['--expose-gc', '--no-warnings']
+      const { code, signal, stdout, stderr } = await runFixture('mem-manager-ends.js', [name], { node, flags })
       t.deepEqual([code, signal, stdout], [0, null, 'done\n'])
       // Deno prints warnings all the same.
       if (node !== 'deno') t.is(stderr, '')
     })
   }
+}
+
+for (const node of RUNTIMES) {
+  const scenario = (name: string) => runFixture('mem-manager-ends.js', [name], { node, flags: ['--expose-gc'] })
 
   test.serial(`death stubs are called at exit, of those that are still alive, on ${nameOf(node)}`, async (t) => {
     const { code, stdout, stderr } = await scenario('exit')

@@ -7,7 +7,7 @@ import { Pool, type PoolOptions } from 'cmalloc/pool'
 import { ON } from './support/debug-mode.js'
 import * as libc from './support/libc.js'
 import { collectUntil, escape, linuxTest, live, MiB, untilNothingIsInUse } from './support/memory.js'
-import { nameOf, RUNTIMES, runFixture, runSource } from './support/run.js'
+import { inTurn, nameOf, RUNTIMES, runFixture, runSource, scenariosOf } from './support/run.js'
 
 const CLEAN = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 
@@ -541,28 +541,6 @@ linuxTest('memory is bounded as blocks of all lengths come and go', async (t) =>
   t.true(peak < bound)
 })
 
-const SCENARIOS = {
-  'pool-blocks.js': [
-    'dropped handles give their blocks back to the pool',
-    'dropped handles and views give their blocks back to the pool',
-    'a kept view keeps the bytes of a dropped handle from the pool',
-    'a synchronous loop that drops handles gets them again',
-    'what a collection brings back is given up for a request that needs it',
-    'a pool may go before its blocks, and after them',
-    'a pool that is closed frees dropped handles',
-    'calls in any order hand no block out twice',
-  ],
-  'pool-workers.js': [
-    'a block that is handed over is an ordinary one elsewhere',
-    'bytes that are moved to another thread come back when it lets go of them',
-    'a thread that ends leaves nothing of its pool: natural',
-    'a thread that ends leaves nothing of its pool: exit',
-    'a thread that ends leaves nothing of its pool: terminate',
-    'a thread that ends leaves nothing of its pool: terminate in a loop',
-    'what a thread retains is given up for another one',
-  ],
-}
-
 /** Deno collects no garbage for what it is told of memory, and does not end a thread that loops without an end. */
 const NOT_ON_DENO = new Set([
   'a synchronous loop that drops handles gets them again',
@@ -570,14 +548,9 @@ const NOT_ON_DENO = new Set([
   'a thread that ends leaves nothing of its pool: terminate in a loop',
 ])
 
-for (const [fixture, scenarios] of Object.entries(SCENARIOS)) {
-  test.serial(`every scenario of ${fixture} is run`, async (t) => {
-    const { stdout } = await runFixture(fixture, ['--list'])
-    t.deepEqual(stdout.trim().split('\n'), scenarios)
-  })
-
-  for (const node of RUNTIMES) {
-    for (const scenario of scenarios.filter((each) => node !== 'deno' || !NOT_ON_DENO.has(each))) {
+for (const fixture of ['pool-blocks.js', 'pool-workers.js']) {
+  for (const [index, scenario] of scenariosOf(fixture).entries()) {
+    for (const node of inTurn(index, RUNTIMES).filter((each) => each !== 'deno' || !NOT_ON_DENO.has(scenario))) {
       test.serial(`${scenario}, on ${nameOf(node)}`, async (t) => {
         t.deepEqual(await runFixture(fixture, [scenario], { node, flags: ['--expose-gc'] }), CLEAN)
       })

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import * as cmalloc from 'cmalloc'
 import { codeBlocks, readDocument, table } from './support/readme.js'
-import { nameOf, RUNTIMES, ROOT, runFixture } from './support/run.js'
+import { inTurn, nameOf, RUNTIMES, ROOT, runFixture } from './support/run.js'
 
 const readme = readDocument('README.md')
 const contributing = readDocument('CONTRIBUTING.md')
@@ -49,13 +49,18 @@ test('the README has an example in each section of the API', (t) => {
   )
 })
 
+/** What the compiler says of all examples, which it compiles for the tests that run them. */
+let compiled: { code: number | null; stdout: string }
+
+test.before('the examples are compiled', async () => {
+  const files = [...examples, ...guideExamples].map(({ source }, index) => write(`${index}.ts`, source))
+  compiled = await compile([...files, write('false.ts', "import assert from 'node:assert'\nassert.equal(1, 2)")])
+})
+
 for (const [index, { title, source }] of [...examples, ...guideExamples].entries()) {
-  for (const node of RUNTIMES) {
+  for (const node of inTurn(index, RUNTIMES)) {
     test.serial(`the example under "${title}" runs on ${nameOf(node)}`, async (t) => {
-      const { code, signal, stderr } = await runFixture(write(`${index}-on-${node}.ts`, source), [], {
-        node,
-        flags: ['--import=tsx'],
-      })
+      const { code, signal, stderr } = await runFixture(join(folder, `${index}.js`), [], { node })
       t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
       t.regex(source, /\bassert\./, 'it asserts something')
     })
@@ -63,24 +68,25 @@ for (const [index, { title, source }] of [...examples, ...guideExamples].entries
 }
 
 test.serial('an example that asserts something false does not pass', async (t) => {
-  const path = write('false.ts', "import assert from 'node:assert'\nassert.equal(1, 2)")
-  const { code, stderr } = await runFixture(path, [], { flags: ['--import=tsx'] })
+  const { code, stderr } = await runFixture(join(folder, 'false.js'))
   t.is(code, 1)
   t.regex(stderr, /AssertionError/)
 })
 
 test.serial('the examples have no type errors', async (t) => {
-  const files = [...examples, ...guideExamples].map(({ source }, index) => write(`typed-${index}.ts`, source))
-  t.deepEqual(await typeCheck(files), { code: 0, stdout: '' })
+  t.deepEqual(compiled, { code: 0, stdout: '' })
   const wrong = write('wrong.ts', "import { malloc } from 'cmalloc'\nmalloc('1')")
-  const { code, stdout } = await typeCheck([wrong])
+  const { code, stdout } = await compile([wrong])
   t.not(code, 0, 'a type error would be found')
   t.regex(stdout, /not assignable to parameter of type 'number'/)
 })
 
-async function typeCheck(files: string[]): Promise<{ code: number | null; stdout: string }> {
-  const project = write('tsconfig.json', JSON.stringify({ extends: '../../tsconfig.test.json', files, include: [] }))
-  const { code, stdout } = await runFixture(resolve(ROOT, 'node_modules/typescript/bin/tsc'), ['-p', project])
+/** Leaves a program beside each of these files, and says what is wrong with them. */
+async function compile(files: string[]): Promise<{ code: number | null; stdout: string }> {
+  const compilerOptions = { noEmit: false, rootDir: '.', outDir: '.' }
+  const project = JSON.stringify({ extends: '../../tsconfig.test.json', compilerOptions, files, include: [] })
+  const compiler = resolve(ROOT, 'node_modules/typescript/bin/tsc')
+  const { code, stdout } = await runFixture(compiler, ['-p', write('tsconfig.json', project)])
   return { code, stdout }
 }
 

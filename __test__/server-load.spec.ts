@@ -4,7 +4,7 @@ import { MiB } from './support/memory.js'
 import { nameOf, NODE_VERSIONS } from './support/run.js'
 
 // `npm run soak:server` does it for a minute.
-const SECONDS = 5
+const SECONDS = 2
 const CONNECTIONS = 32
 
 /** How much more memory than with `Buffer` is too much. */

@@ -1,11 +1,11 @@
 /** The place of a runtime that is not Node: what fails there must be reported, as ava reports it on Node. */
 
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { count, type Counted } from '../scripts/platforms/suite.js'
-import { nameOf, OTHER_RUNTIMES, ROOT, runtimePath } from './support/run.js'
+import { inTurn, nameOf, OTHER_RUNTIMES, ROOT } from './support/run.js'
 
 const NAME = `const name = 'Bun' in globalThis ? 'Bun' : 'Deno' in globalThis ? 'Deno' : 'Node'`
 const SPECS: Record<string, string> = {
@@ -57,7 +57,7 @@ function runOn(runtime: string, specs: Record<string, string>): Promise<Counted>
   })
 }
 
-for (const runtime of OTHER_RUNTIMES.filter((each) => existsSync(runtimePath(each)))) {
+for (const runtime of OTHER_RUNTIMES) {
   test.serial(`what fails in a process of ${nameOf(runtime)} is reported, whatever way it fails`, async (t) => {
     const { passed, failed, notRun, broken } = await runOn(runtime, SPECS)
     t.is(broken, undefined)
@@ -82,8 +82,10 @@ for (const runtime of OTHER_RUNTIMES.filter((each) => existsSync(runtimePath(eac
     t.is(passed, 2, report)
     t.is((await runOn(runtime, { 'passes.spec.cjs': SPECS['passes.spec.cjs']! })).passed, 1)
   })
+}
 
-  for (const [name, source] of Object.entries(ENDLESS)) {
+for (const [index, [name, source]] of Object.entries(ENDLESS).entries()) {
+  for (const runtime of inTurn(index, OTHER_RUNTIMES)) {
     test.serial(`a test that does not end is a failure of the place: ${name} on ${nameOf(runtime)}`, async (t) => {
       t.is((await runOn(runtime, { [name]: source })).broken, 'ava ended with 1')
     })

@@ -9,8 +9,8 @@ use std::{fmt, io};
 #[non_exhaustive]
 pub enum OutOfMemory {
     /// The C allocator returned `NULL`: because of a limit of the process's address space (`ulimit -v`), of its data
-    /// (`ulimit -d`) or of its mappings (`vm.max_map_count`), or because no addresses are left. Or no block can have the
-    /// requested length.
+    /// (`ulimit -d`) or of its mappings (`vm.max_map_count`), or because no addresses are left. Or no block can have
+    /// the requested length.
     Allocator {
         /// The requested length.
         requested: usize,
@@ -33,7 +33,8 @@ pub enum OutOfMemory {
         /// The system's error; [`Unsupported`](std::io::ErrorKind::Unsupported) if the system cannot do this at all.
         reason: io::ErrorKind,
     },
-    /// The process has nearly as many mappings as it may have, and a secure block would need more. Only Linux has this limit.
+    /// The process has nearly as many mappings as it may have, and a secure block would need more. Only Linux has this
+    /// limit.
     Mappings {
         /// The requested length.
         requested: usize,
@@ -76,8 +77,9 @@ impl fmt::Display for OutOfMemory {
             }
             Self::Lock { requested, reason: io::ErrorKind::PermissionDenied, .. } => write!(
                 out,
-                "cannot lock {requested} bytes in memory and leave them out of core dumps: the system forbids it (EPERM). \
-                 Have the sandbox allow mlock and madvise, or give the process a lock limit (ulimit -l) or CAP_IPC_LOCK"
+                "cannot lock {requested} bytes in memory and leave them out of core dumps: the system forbids it \
+                 (EPERM). Have the sandbox allow mlock and madvise, or give the process a lock limit (ulimit -l) or \
+                 CAP_IPC_LOCK"
             ),
             Self::Lock {
                 requested,
@@ -97,8 +99,8 @@ impl fmt::Display for OutOfMemory {
             ),
             Self::Mappings { requested, used, limit } => write!(
                 out,
-                "cannot make a secure block of {requested} bytes: the process has {used} of the {limit} mappings that it may \
-                 have, and needs the rest for itself. Free secure blocks, put many secrets into one, or raise \
+                "cannot make a secure block of {requested} bytes: the process has {used} of the {limit} mappings that \
+                 it may have, and needs the rest for itself. Free secure blocks, put many secrets into one, or raise \
                  vm.max_map_count"
             ),
             Self::Limit { requested, live, limit } => write!(

@@ -1,9 +1,9 @@
 //! Fault injection for tests: makes one call into the C library or the system fail.
 //!
-//! It exists only in builds with the feature `fault-injection`. In all others [`strikes`] is a constant `false`. Each thread
-//! counts its own calls.
+//! It exists only in builds with the feature `fault-injection`. In all others [`strikes`] is a constant `false`. Each
+//! thread counts its own calls.
 //!
-//! With the feature `napi` it can also refuse `ArrayBuffer`s over foreign memory, as Electron does, for the whole process.
+//! With the feature `napi` it can also make the process refuse `ArrayBuffer`s over foreign memory, as Electron does.
 
 #[cfg(feature = "fault-injection")]
 use std::cell::Cell;

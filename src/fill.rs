@@ -10,8 +10,8 @@ const SOURCE: usize = 128 << 10;
 ///
 /// # Safety
 ///
-/// `start` must be valid for writes of `len` bytes, and `pattern` for reads of `pattern_len` bytes. `phase` must be 0 or less
-/// than `pattern_len`. The two may overlap only if `phase` is 0.
+/// `start` must be valid for writes of `len` bytes, and `pattern` for reads of `pattern_len` bytes. `phase` must be 0
+/// or less than `pattern_len`. The two may overlap only if `phase` is 0.
 pub(crate) unsafe fn fill(start: *mut u8, len: usize, pattern: *const u8, pattern_len: usize, phase: usize) {
     if pattern_len == 1 {
         // SAFETY: the caller promises that both are valid.
@@ -20,7 +20,7 @@ pub(crate) unsafe fn fill(start: *mut u8, len: usize, pattern: *const u8, patter
     }
     let to_end = (pattern_len - phase).min(len);
     let mut filled = pattern_len.min(len);
-    // SAFETY: the pattern has at least `to_end` bytes from `phase` on, and the others before. Together they are at most `len`.
+    // SAFETY: the pattern has `to_end` bytes from `phase` on, and the others before it. Both fit into `len` bytes.
     unsafe {
         ptr::copy(pattern.add(phase), start, to_end);
         ptr::copy(pattern, start.add(to_end), filled - to_end);
@@ -28,8 +28,8 @@ pub(crate) unsafe fn fill(start: *mut u8, len: usize, pattern: *const u8, patter
     if filled == 0 {
         return;
     }
-    // What is filled is copied behind itself, which doubles it, until it has the length of the longest copy. The source always
-    // starts at `start`, and its length is a multiple of the pattern's, so each copy continues the pattern.
+    // What is filled is copied behind itself, which doubles it, until it has the length of the longest copy. The source
+    // always starts at `start`, and its length is a multiple of the pattern's, so each copy continues the pattern.
     let mut source = filled;
     while filled < len {
         let count = source.min(len - filled);

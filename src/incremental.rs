@@ -29,7 +29,7 @@ use crate::{os, reclaim};
 pub struct IncrementalBlock {
     block: Block,
     init: Init,
-    /// What is repeated over the block after it is touched; nothing if this is empty. It may be a secret, so it is wiped.
+    /// What is repeated over the block after it is touched, unless empty. It may be a secret, so it is wiped.
     pattern: Zeroizing<Vec<u8>>,
     /// How many bytes are resident and have their contents.
     resident: usize,
@@ -65,8 +65,8 @@ impl IncrementalBlock {
         Self::new(len, Init::ZERO, Zeroizing::default(), Attributes::PLAIN)
     }
 
-    /// Allocates `len` bytes with `malloc`. None of them is touched. The steps repeat `pattern` over them; the last repetition
-    /// is cut off at the end. An empty pattern changes nothing.
+    /// Allocates `len` bytes with `malloc`. None of them is touched. The steps repeat `pattern` over them; the last
+    /// repetition is cut off at the end. An empty pattern changes nothing.
     ///
     /// # Errors
     ///

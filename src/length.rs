@@ -7,11 +7,7 @@ use crate::error::OutOfMemory;
 pub(crate) struct BlockLen(usize);
 
 impl BlockLen {
-    /// A checked length.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfMemory::Allocator`] if no block can be that long.
+    /// A checked length, or the refusal if no block can be that long.
     #[inline]
     pub(crate) const fn new(len: usize) -> Result<Self, OutOfMemory> {
         if len == 0 || len > isize::MAX as usize {
@@ -20,11 +16,8 @@ impl BlockLen {
         Ok(Self(len))
     }
 
-    /// The length of a block that has room for `more` bytes after these.
-    ///
-    /// # Errors
-    ///
-    /// [`OutOfMemory::Allocator`] as for [`new`](Self::new). It names the length without `more`, which the caller asked for.
+    /// The length of a block that has room for `more` bytes after these. A refusal names the length without `more`,
+    /// which is what the caller asked for.
     #[inline]
     pub(crate) fn plus(self, more: usize) -> Result<Self, OutOfMemory> {
         Self::new(self.0.saturating_add(more)).map_err(|_| OutOfMemory::Allocator { requested: self.0 })

@@ -1,13 +1,13 @@
 //! Blocks of C memory that are resident the moment you get them.
 //!
-//! A [`Block`] owns one run of bytes from C's `malloc` family. Every page of it is touched before you get it, so that its
-//! first use causes no page faults. When it is dropped, it is freed once, with C's `free`. C code can take a block over
-//! ([`Block::into_raw`]), and a block that C code made can be adopted ([`Block::consume`]). A [`Pool`] retains blocks and
-//! hands them out again, still resident. An [`IncrementalBlock`] becomes resident step by step.
+//! A [`Block`] owns one run of bytes from C's `malloc` family. Every page of it is touched before you get it, so that
+//! its first use causes no page faults. When it is dropped, it is freed once, with C's `free`. C code can take a block
+//! over ([`Block::into_raw`]), and a block that C code made can be adopted ([`Block::consume`]). A [`Pool`] retains
+//! blocks and hands them out again, still resident. An [`IncrementalBlock`] becomes resident step by step.
 //!
 //! If the machine, its container or the process's own limit does not have enough memory for a request, the result is an
-//! [`OutOfMemory`] error. This is decided *before* a page is touched. Otherwise the system's out-of-memory killer would end
-//! the process, without an error that could be handled.
+//! [`OutOfMemory`] error. This is decided *before* a page is touched. Otherwise the system's out-of-memory killer would
+//! end the process, without an error that could be handled.
 //!
 //! # Examples
 //!
@@ -27,13 +27,13 @@
 //!
 //! # Features
 //!
-//! - `napi`: the Node-API binding, from which the npm package is built. It is off by default. Without it the crate depends
-//!   only on `libc` and `zeroize`, and on Windows on `windows-sys`.
+//! - `napi`: the Node-API binding, from which the npm package is built. It is off by default. Without it the crate
+//!   depends only on `libc` and `zeroize`, and on Windows on `windows-sys`.
 //!
 //! # Requirements
 //!
-//! The crate needs the standard library, for threads, thread-local values, files and [`std::io::Error`]. It compiles only for
-//! processors with addresses of 64 bits.
+//! The crate needs the standard library, for threads, thread-local values, files and [`std::io::Error`]. It compiles
+//! only for processors with addresses of 64 bits.
 //!
 //! # Platforms
 //!
@@ -57,7 +57,6 @@ mod fault;
 mod fill;
 #[cfg(any(feature = "napi", test))]
 #[cfg_attr(test, allow(dead_code, reason = "only the binding uses all of it"))]
-mod intervals;
 mod sync;
 
 mod length;

@@ -1,13 +1,14 @@
 //! Places large blocks so that huge pages fit under them.
 //!
-//! A large block is usually a mapping of its own. It is aligned to a huge page, because its first huge page would otherwise
-//! be kept away by the header that C's `malloc` writes before it. The request is rounded up, so that block and header
-//! together are whole huge pages: then Linux, since 6.7, aligns the mapping also when `realloc` moves it, and moves it
-//! without copying, with its huge pages. The additional bytes are never touched: they take addresses, but no memory.
+//! A large block is usually a mapping of its own. It is aligned to a huge page, because its first huge page would
+//! otherwise be kept away by the header that C's `malloc` writes before it. The request is rounded up, so that block
+//! and header together are whole huge pages: then Linux, since 6.7, aligns the mapping also when `realloc` moves it,
+//! and moves it without copying, with its huge pages. The additional bytes are never touched: they take addresses, but
+//! no memory.
 //!
-//! A mapping must be made resident anew for each block. Therefore glibc takes a block from its heap if it is no longer than
-//! one that was freed before. Such blocks are not aligned here: small blocks would settle in the gaps that alignment leaves
-//! in the heap, and it could never shrink.
+//! A mapping must be made resident anew for each block. Therefore glibc takes a block from its heap if it is no longer
+//! than one that was freed before. Such blocks are not aligned here: small blocks would settle in the gaps that
+//! alignment leaves in the heap, and it could never shrink.
 //!
 //! On a system without huge pages, all of this does the same as [`allocator`].
 
@@ -93,12 +94,12 @@ pub(crate) unsafe fn realloc(block: NonNull<u8>, len: BlockLen) -> Option<NonNul
     }
 }
 
-/// The pages of a block that holds at least `len` bytes: those of its mapping if it has one of its own, or else the pages that
-/// it lies in.
+/// The pages of a block that holds at least `len` bytes: those of its mapping if it has one of its own, or else the
+/// pages that it lies in.
 ///
-/// Advice to the system about a part of a mapping cuts it in two, and then `realloc` must copy it to move it. A block of
-/// [`malloc`] that ends at the boundary of a huge page is a mapping of its own: the huge page before it is what was left over
-/// for its alignment. If that guess is wrong, the advice does no harm.
+/// Advice to the system about a part of a mapping cuts it in two, and then `realloc` must copy it to move it. A block
+/// of [`malloc`] that ends at the boundary of a huge page is a mapping of its own: the huge page before it is what was
+/// left over for its alignment. If that guess is wrong, the advice does no harm.
 ///
 /// # Safety
 ///

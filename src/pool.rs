@@ -1,8 +1,8 @@
 //! [`Pool`]: retains blocks that are given back, and hands them out again.
 //!
-//! A retained block is as long as its **class**, so that it fits every request of that class. When it is handed out, it is
-//! cut to the requested length: the rest stays allocated and resident, but does not count as live. When it comes back, it is
-//! lengthened to its class again, if it still holds that many bytes according to C.
+//! A retained block is as long as its **class**, so that it fits every request of that class. When it is handed out, it
+//! is cut to the requested length: the rest stays allocated and resident, but does not count as live. When it comes
+//! back, it is lengthened to its class again, if it still holds that many bytes according to C.
 //!
 //! No lock is held while blocks are allocated, touched or freed.
 
@@ -22,8 +22,8 @@ const SMALLEST_CLASS: usize = 64;
 /// Retains blocks that are given back, and hands them out again. They stay resident meanwhile.
 ///
 /// What a pool retains counts as live in [`budget`](crate::budget()). It is freed before any request of the process is
-/// refused for want of memory. In the [debug mode](crate::debug) a pool retains nothing, so that a use after the end of a
-/// block is found.
+/// refused for want of memory. In the [debug mode](crate::debug) a pool retains nothing, so that a use after the end of
+/// a block is found.
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ const SMALLEST_CLASS: usize = 64;
 /// ```
 pub struct Pool {
     options: PoolOptions,
-    shelves: Mutex<Shelves>,
+    state: Mutex<State>,
 }
 
 /// The options of a [`Pool`].
@@ -49,9 +49,9 @@ pub struct Pool {
 pub struct PoolOptions {
     /// How many bytes the pool may retain. Each retained block is as long as its class.
     pub retain_bytes: usize,
-    /// The classes: the lengths in bytes that retained blocks have. A block for a longer request is not retained. If this is
-    /// empty, the classes are the powers of two and three lengths between each and the next, so that a block is at most a
-    /// quarter longer than the request.
+    /// The classes: the lengths in bytes that retained blocks have. A block for a longer request is not retained. If
+    /// this is empty, the classes are the powers of two and three lengths between each and the next, so that a block is
+    /// at most a quarter longer than the request.
     pub classes: Vec<usize>,
     /// Whether blocks are zeroed when they come back.
     pub scrub: bool,
@@ -72,7 +72,7 @@ pub struct PoolStats {
 }
 
 #[derive(Default)]
-struct Shelves {
+struct State {
     /// The retained blocks of each class, in the order in which they came. The last one is handed out next.
     classes: BTreeMap<usize, VecDeque<Retained>>,
     /// How many blocks have come, which is the number of the next one.
@@ -93,14 +93,14 @@ impl Pool {
     #[must_use]
     pub fn new(mut options: PoolOptions) -> Arc<Self> {
         options.classes.sort_unstable();
-        let pool = Arc::new(Self { options, shelves: Mutex::default() });
+        let pool = Arc::new(Self { options, state: Mutex::default() });
         let weak: Weak<Self> = Arc::downgrade(&pool);
         reclaim::register(weak);
         pool
     }
 
-    /// A block of `len` bytes, at least 1, whose contents are undefined: a retained one, or else a new one. The caller owns
-    /// it, and may [give it back](Self::give_back), but need not.
+    /// A block of `len` bytes, at least 1, whose contents are undefined: a retained one, or else a new one. The caller
+    /// owns it, and may [give it back](Self::give_back), but need not.
     ///
     /// # Errors
     ///
@@ -140,13 +140,13 @@ impl Pool {
                 // If there is no room for the whole class, there may be for the requested length.
                 Some(Err(_)) | None => Block::allocate(len, init, Attributes::PLAIN)?,
             };
-        self.shelves().stats.misses += 1;
+        self.state().stats.misses += 1;
         Ok(block)
     }
 
-    /// Retains a block for the next request of its class. It need not come from this pool. The blocks that were retained for
-    /// longest are freed to make room. The block itself is freed if it is longer than what may be retained, or if it does not
-    /// hold as many bytes as its class.
+    /// Retains a block for the next request of its class. It need not come from this pool. The blocks that were
+    /// retained for longest are freed to make room. The block itself is freed if it is longer than what may be
+    /// retained, or if it does not hold as many bytes as its class.
     pub fn give_back(&self, block: Block) {
         drop(self.take_back(block));
     }
@@ -165,21 +165,21 @@ impl Pool {
             block.wipe();
         }
         let Some(class) = class else { return Some(block) };
-        let mut shelves = self.shelves();
-        if shelves.closed {
+        let mut state = self.state();
+        if state.closed {
             return Some(block);
         }
-        let evicted = shelves.evict(self.options.retain_bytes - class);
-        shelves.put(class, block);
-        drop(shelves);
+        let evicted = state.evict(self.options.retain_bytes - class);
+        state.put(class, block);
+        drop(state);
         drop(evicted);
         None
     }
 
-    /// Frees retained blocks until at most `retain_bytes` are left, beginning with those that were retained for longest.
-    /// Returns how many bytes were freed.
+    /// Frees retained blocks until at most `retain_bytes` are left, beginning with those that were retained for
+    /// longest. Returns how many bytes were freed.
     pub fn trim(&self, retain_bytes: usize) -> usize {
-        let evicted = self.shelves().evict(retain_bytes);
+        let evicted = self.state().evict(retain_bytes);
         total(&evicted)
     }
 
@@ -200,16 +200,16 @@ impl Pool {
     /// ```
     pub fn release_idle(&self, idle: Duration) -> usize {
         let now = Instant::now();
-        let released = self.shelves().take_while(|retained| now.saturating_duration_since(retained.since) >= idle);
+        let released = self.state().take_while(|retained| now.saturating_duration_since(retained.since) >= idle);
         total(&released)
     }
 
     /// Frees all retained blocks. From now on the pool retains nothing.
     pub fn close(&self) {
         let evicted = {
-            let mut shelves = self.shelves();
-            shelves.closed = true;
-            shelves.evict(0)
+            let mut state = self.state();
+            state.closed = true;
+            state.evict(0)
         };
         drop(evicted);
     }
@@ -217,7 +217,7 @@ impl Pool {
     /// Whether the pool was closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shelves().closed
+        self.state().closed
     }
 
     /// Whether blocks are zeroed when they come back.
@@ -229,15 +229,15 @@ impl Pool {
     /// What the pool has done, and what it retains.
     #[must_use]
     pub fn stats(&self) -> PoolStats {
-        self.shelves().stats
+        self.state().stats
     }
 
     /// Takes out a retained block of a class.
     fn take(&self, class: usize) -> Option<Block> {
-        let mut shelves = self.shelves();
-        let block = shelves.classes.get_mut(&class)?.pop_back()?.block;
-        shelves.stats.hits += 1;
-        shelves.went(&block);
+        let mut state = self.state();
+        let block = state.classes.get_mut(&class)?.pop_back()?.block;
+        state.stats.hits += 1;
+        state.count_taken(&block);
         Some(block)
     }
 
@@ -253,13 +253,13 @@ impl Pool {
         Some(class).filter(|class| *class <= self.options.retain_bytes)
     }
 
-    fn shelves(&self) -> MutexGuard<'_, Shelves> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // Only Rust's own allocator can panic while this is locked.
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shelves {
+impl State {
     fn put(&mut self, class: usize, block: Block) {
         self.stats.retained_blocks += 1;
         self.stats.retained_bytes += block.len();
@@ -269,21 +269,21 @@ impl Shelves {
     }
 
     /// Updates the statistics for a block that was taken out.
-    fn went(&mut self, block: &Block) {
+    fn count_taken(&mut self, block: &Block) {
         self.stats.retained_blocks -= 1;
         self.stats.retained_bytes -= block.len();
     }
 
-    /// Takes out the blocks that were retained for longest, until at most `retain_bytes` are left. The caller drops them,
-    /// after unlocking.
+    /// Takes out the blocks that were retained for longest, until at most `retain_bytes` are left. The caller drops
+    /// them, after unlocking.
     #[must_use]
     fn evict(&mut self, retain_bytes: usize) -> Vec<Block> {
         let mut evicted = Vec::new();
         while self.stats.retained_bytes > retain_bytes {
             let oldest =
-                self.classes.values_mut().filter(|shelf| !shelf.is_empty()).min_by_key(|shelf| shelf[0].number);
+                self.classes.values_mut().filter(|blocks| !blocks.is_empty()).min_by_key(|blocks| blocks[0].number);
             let Some(Retained { block, .. }) = oldest.and_then(VecDeque::pop_front) else { break };
-            self.went(&block);
+            self.count_taken(&block);
             evicted.push(block);
         }
         evicted
@@ -293,12 +293,12 @@ impl Shelves {
     #[must_use]
     fn take_while(&mut self, is_due: impl Fn(&Retained) -> bool) -> Vec<Block> {
         let mut taken = Vec::new();
-        for shelf in self.classes.values_mut() {
-            let count = shelf.iter().take_while(|retained| is_due(retained)).count();
-            taken.extend(shelf.drain(..count).map(|retained| retained.block));
+        for blocks in self.classes.values_mut() {
+            let count = blocks.iter().take_while(|retained| is_due(retained)).count();
+            taken.extend(blocks.drain(..count).map(|retained| retained.block));
         }
         for block in &taken {
-            self.went(block);
+            self.count_taken(block);
         }
         taken
     }
@@ -321,7 +321,7 @@ impl Retainer for Pool {
             let start = retained.block.as_ptr().addr();
             address >= start && address - start < retained.block.len()
         };
-        self.shelves().classes.values().flatten().any(contains)
+        self.state().classes.values().flatten().any(contains)
     }
 }
 
@@ -329,7 +329,8 @@ fn total(blocks: &[Block]) -> usize {
     blocks.iter().map(Block::len).sum()
 }
 
-/// The shortest length that is at least `len` and is a power of two, or one, two or three quarters of the way to the next.
+/// The shortest length that is at least `len` and is a power of two, or one, two or three quarters of the way to the
+/// next.
 fn default_class(len: usize) -> Option<usize> {
     if len <= SMALLEST_CLASS {
         return Some(SMALLEST_CLASS);
@@ -349,7 +350,7 @@ mod tests {
 
     /// A pool that is not registered, so that other tests cannot make it free what it retains.
     fn unlisted(options: PoolOptions) -> Pool {
-        Pool { options, shelves: Mutex::default() }
+        Pool { options, state: Mutex::default() }
     }
 
     fn pool(retain_bytes: usize) -> Pool {
@@ -366,7 +367,8 @@ mod tests {
         unsafe { block.as_slice() }
     }
 
-    /// Whether C tells how much a block holds. Under Miri it does not, and only blocks as long as their class are retained.
+    /// Whether C tells how much a block holds. Under Miri it does not, and only blocks as long as their class are
+    /// retained.
     const KNOWN: bool = !cfg!(miri);
 
     #[test]

@@ -1,5 +1,5 @@
-//! What is done before a request is refused for want of memory: whoever retains memory frees it, and the request is tried
-//! again.
+//! What is done before a request is refused for want of memory: whoever retains memory frees it, and the request is
+//! tried again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -25,7 +25,7 @@ pub(crate) fn register(retainer: Weak<dyn Retainer>) {
 }
 
 /// Frees what every retainer of the process retains. Returns whether there was anything.
-pub(crate) fn free_retained() -> bool {
+fn free_retained() -> bool {
     // All are asked, also after the first that had something.
     retainers().iter().map(|retainer| retainer.free_retained()).sum::<usize>() > 0
 }
@@ -54,22 +54,18 @@ pub(crate) fn retry_while<T>(
         mut operation: impl FnMut() -> Result<T, OutOfMemory>,
         mut free_more: impl FnMut(&OutOfMemory) -> bool,
     ) -> Result<T, OutOfMemory> {
-        loop {
-            // Retained memory is not locked, so freeing it does not help a request that cannot be locked.
-            if !matches!(refusal, OutOfMemory::Lock { .. }) && free_retained() {
-                match operation() {
-                    Ok(value) => return Ok(value),
-                    Err(again) => refusal = again,
-                }
-            }
-            if !free_more(&refusal) {
-                return Err(refusal);
-            }
+        // Retained memory is not locked, so freeing it does not help a request that cannot be locked.
+        let free = |refusal: &OutOfMemory| !matches!(refusal, OutOfMemory::Lock { .. }) && free_retained();
+        let mut freed = free(&refusal);
+        while freed || free_more(&refusal) {
             match operation() {
                 Ok(value) => return Ok(value),
                 Err(again) => refusal = again,
             }
+            // Not twice in a row: other threads may give blocks back all the time.
+            freed = !freed && free(&refusal);
         }
+        Err(refusal)
     }
     operation().or_else(|refusal| again(refusal, operation, free_more))
 }

@@ -35,9 +35,7 @@ pub(crate) fn pages_of(start: *mut u8, len: usize) -> (*mut u8, usize) {
 
 /// Calls `visit` for each run of the pages that the bytes lie in, in the order of their addresses.
 ///
-/// # Errors
-///
-/// [`io::ErrorKind::Unsupported`] if the system cannot tell, otherwise the system's error. Some runs may have been visited.
+/// On an error some runs may have been visited. It is [`io::ErrorKind::Unsupported`] if the system cannot tell.
 ///
 /// # Safety
 ///
@@ -68,10 +66,6 @@ pub(crate) unsafe fn for_each_run(start: *mut u8, len: usize, mut visit: impl Fn
 
 /// How many of the `len` bytes from `start` on lie in resident pages.
 ///
-/// # Errors
-///
-/// As for [`for_each_run`].
-///
 /// # Safety
 ///
 /// As for [`for_each_run`].
@@ -82,12 +76,8 @@ pub(crate) unsafe fn resident_bytes(start: *mut u8, len: usize) -> io::Result<us
     Ok(resident)
 }
 
-/// Calls `visit` with the start and the length of each part of the bytes that lies in resident pages, in the order of their
-/// addresses.
-///
-/// # Errors
-///
-/// As for [`for_each_run`].
+/// Calls `visit` with the start and the length of each part of the bytes that lies in resident pages, in the order of
+/// their addresses.
 ///
 /// # Safety
 ///

@@ -1,26 +1,21 @@
-//! The locks and atomics of what threads share. They come from the standard library. In a build with `--cfg loom` they come
-//! from loom, which runs a test with every possible order of the threads' steps.
-
-#[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
+//! The locks and atomics of what threads share. They come from the standard library. In a build with `--cfg loom` they
+//! come from loom, which runs a test with every possible order of the threads' steps.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::sync;
+#[cfg(all(loom, feature = "napi"))]
+use loom::thread;
+#[cfg(not(loom))]
+use std::sync;
+#[cfg(all(not(loom), feature = "napi"))]
+use std::thread;
 
-#[cfg(all(feature = "napi", not(loom)))]
-pub(crate) use std::thread::yield_now;
+pub(crate) use sync::atomic::{AtomicUsize, Ordering};
 
-#[cfg(all(feature = "napi", loom))]
-pub(crate) use loom::thread::yield_now;
-
-#[cfg(all(feature = "napi", not(loom)))]
-pub(crate) use std::sync::{
+#[cfg(feature = "napi")]
+pub(crate) use sync::{
     Mutex, MutexGuard,
     atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
 };
-
-#[cfg(all(feature = "napi", loom))]
-pub(crate) use loom::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, fence},
-};
+#[cfg(feature = "napi")]
+pub(crate) use thread::yield_now;

@@ -4,8 +4,8 @@ use std::ptr;
 
 use crate::os;
 
-/// Memory that nobody has touched, aligned to a huge page. Tests cannot use the heap for this: what the allocator writes
-/// before a block makes its first page resident.
+/// Memory that nobody has touched, aligned to a huge page. Tests cannot use the heap for this: what the allocator
+/// writes before a block makes its first page resident.
 pub(crate) struct Mapping {
     pub(crate) start: *mut u8,
     pub(crate) len: usize,

@@ -1,7 +1,7 @@
-//! Random sequences of everything that can be done with blocks, against a model: after every step the contents,
-//! the lengths and the books are exactly what the model says.
+//! Random sequences of everything that can be done with blocks, against a model. After every step the contents, the
+//! lengths and the budget must be exactly what the model says.
 //!
-//! One test, as the books are the process's.
+//! There is only one test, because the budget counts the blocks of the whole process.
 
 use std::ptr::NonNull;
 
@@ -14,23 +14,23 @@ use proptest::prelude::*;
 enum Step {
     Malloc(usize),
     Zeroed(usize),
-    /// A block that is special, all of it this byte.
+    /// Makes a special block, filled with this byte.
     Special(Special, usize, u8),
     Fill(usize, Vec<u8>),
     Write(usize, usize, u8),
     Resize(usize, usize),
-    /// Consumes a block of so many bytes that C made, all of them this byte, as one of so many.
+    /// Consumes a block that C made: its length, the length to resize it to, and the byte that fills it.
     Consume(usize, usize, u8),
-    /// Gives a block away, to C, which frees it.
+    /// Gives a block to C, which frees it.
     IntoRaw(usize),
-    /// Gives a block away, and takes it back with another length.
+    /// Gives a block away and takes it back with another length.
     ThereAndBack(usize, usize),
     Drop(usize),
-    /// Limits what all blocks may hold to so many bytes more than now, or lifts the limit.
+    /// Limits what all blocks may hold to this many bytes more than now, or removes the limit.
     Limit(Option<usize>),
 }
 
-/// What is special about a block.
+/// Whether a block is aligned, lazy or secure.
 #[derive(Clone, Copy, Debug, Default)]
 struct Special {
     /// The logarithm of its alignment.
@@ -39,7 +39,7 @@ struct Special {
     secure: bool,
 }
 
-/// A block, what it must stay, and what its bytes are; `None` where they may be anything.
+/// A block, its attributes, and its bytes; `None` for a byte whose value is undefined.
 struct Shadowed {
     block: Block,
     special: Special,
@@ -56,7 +56,7 @@ impl Shadowed {
     fn check(&self) {
         assert_eq!(self.block.len(), self.bytes.len());
         assert!(self.block.as_ptr().addr().is_multiple_of(1 << self.special.align));
-        // Miri aligns a block to no more than its length can need.
+        // Miri aligns a short block to less than 8.
         assert!(cfg!(miri) || self.block.as_ptr().addr().is_multiple_of(8));
         for (index, byte) in self.bytes.iter().enumerate() {
             if let Some(byte) = byte {
@@ -77,7 +77,7 @@ impl Model {
         self.blocks.iter().map(|shadowed| shadowed.bytes.len()).sum()
     }
 
-    /// What a request of so many bytes more must give.
+    /// Whether a request of this many more bytes must succeed.
     fn allows(&self, more: usize) -> bool {
         self.limit.is_none_or(|limit| self.live() + more <= limit)
     }
@@ -96,7 +96,7 @@ impl Model {
                 assert!(self.allows(bytes.len()), "it should have been refused");
                 self.blocks.push(Shadowed { block, special, bytes });
             }
-            // Where nothing can be locked, or the process may lock no more.
+            // The system cannot lock memory, or the process may not lock more.
             Err(OutOfMemory::Lock { .. }) if special.secure => {}
             Err(refusal) => self.must_be_over(refusal, bytes.len()),
         }
@@ -153,7 +153,7 @@ impl Model {
             Step::Write(_, offset, value) => {
                 let Shadowed { block, bytes, .. } = &mut self.blocks[slot];
                 let offset = offset % bytes.len();
-                // SAFETY: the offset is within the block, which nobody else writes to.
+                // SAFETY: the offset is within the block, and nobody else writes to it.
                 unsafe { block.as_ptr().add(offset).write(*value) };
                 bytes[offset] = Some(*value);
             }
@@ -175,7 +175,7 @@ impl Model {
             }
             Step::IntoRaw(_) => {
                 let block = self.blocks.swap_remove(slot).block;
-                // SAFETY: the block came from C's `malloc`, and is nobody else's any more.
+                // SAFETY: the block came from C's `malloc`, and nobody else owns it now.
                 unsafe { libc::free(block.into_raw().as_ptr().cast()) };
             }
             Step::ThereAndBack(_, len) => {
@@ -187,9 +187,9 @@ impl Model {
         }
     }
 
-    /// Takes over a block that nobody has; a refused one is freed.
+    /// Takes over a block that nobody owns. A refused one is freed.
     fn consume(&mut self, start: NonNull<u8>, len: usize, bytes: Vec<Option<u8>>) {
-        // SAFETY: a block of the C allocator that only the caller knew of.
+        // SAFETY: a block of the C allocator, which only the caller knew.
         let outcome = unsafe { Block::consume(start, len) };
         if outcome.is_err() {
             // SAFETY: the refused block is still ours.

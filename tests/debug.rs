@@ -1,4 +1,4 @@
-//! The debug mode, in a process of its own: it cannot be switched off again.
+//! The debug mode. It cannot be switched off again, so these tests have a process of their own.
 
 #[cfg(not(miri))]
 use std::ptr::NonNull;
@@ -85,7 +85,7 @@ fn a_released_block_is_the_allocators_own_and_is_not_watched() {
     let address = block.as_ptr();
     let released = block.into_raw();
     assert_eq!(released.as_ptr(), address);
-    // SAFETY: what was the redzone is still memory of the block, which is freed once.
+    // SAFETY: the bytes of the former redzone still belong to the block, which is freed once.
     unsafe {
         released.as_ptr().add(100).write(0);
         libc::free(released.as_ptr().cast());
@@ -98,15 +98,14 @@ fn a_consumed_block_gets_a_redzone() {
     debug::enable();
     // SAFETY: `malloc` has no precondition.
     let foreign = NonNull::new(unsafe { libc::malloc(3) }).unwrap().cast();
-    // SAFETY: a live block of `malloc` that only this test knows.
+    // SAFETY: a live block of `malloc`, which only this test knows.
     let Consumed { block, .. } = unsafe { Block::consume(foreign, 1000).unwrap() };
     assert_eq!(bytes(&block)[999], 0xa5);
     write_past(&block, 0);
     assert_eq!(block.check().unwrap_err().offset(), 1000);
 }
 
-/// A block whose `realloc` failed is as long as it was: there is no room for a redzone, and nothing is
-/// written behind it.
+/// If `realloc` fails, the block stays as long as it was. There is no room for a redzone, so nothing is written after it.
 #[test]
 #[cfg(all(feature = "fault-injection", any(target_os = "linux", target_os = "macos", windows)))]
 fn a_consumed_block_that_could_not_be_resized_has_no_redzone_until_it_is_resized() {
@@ -118,7 +117,7 @@ fn a_consumed_block_that_could_not_be_resized_has_no_redzone_until_it_is_resized
         // SAFETY: `malloc` has no precondition.
         let foreign = NonNull::new(unsafe { libc::malloc(100) }).unwrap().cast::<u8>();
         fault::arm(faults);
-        // SAFETY: a live block of `malloc` that only this test knows.
+        // SAFETY: a live block of `malloc`, which only this test knows.
         let consumed = unsafe { Block::consume(foreign, 1000) };
         let struck = fault::disarm();
         match consumed {
@@ -129,7 +128,7 @@ fn a_consumed_block_that_could_not_be_resized_has_no_redzone_until_it_is_resized
                 write_past(&block, 0);
                 assert_eq!(block.check().unwrap_err().offset(), 500, "a fault after {faults} calls: {resize_failed}");
             }
-            // SAFETY: the refused block is still the caller's.
+            // SAFETY: this test still owns the refused block.
             Err(_) => unsafe { libc::free(foreign.as_ptr().cast()) },
         }
         if !struck {

@@ -1,15 +1,15 @@
-//! Makes every call into the C library and the system fail, one after the other, and checks after each
-//! that everything still works and nothing is lost.
+//! Makes every call into the C library and the system fail, one after the other. After each failure everything must still
+//! work, and nothing may be lost.
 
 use std::ptr::NonNull;
 
 use cmalloc::{Alignment, Block, BlockOptions, Consumed, OutOfMemory, budget, fault, set_memory_limit};
 
 const MIB: usize = 1 << 20;
-/// Large enough for several looks at the memory that is left.
+/// Large enough that the memory left is looked up several times.
 const LARGE: usize = 33 * MIB;
 
-/// Everything that the crate does, with the memory that it takes different ways for.
+/// Uses everything in the crate, with lengths that are treated differently.
 fn scenario() -> Result<Vec<Block>, OutOfMemory> {
     let mut blocks = vec![Block::malloc(100)?, Block::zeroed(100_000)?, Block::malloc(LARGE)?];
     let mut block = Block::malloc(10)?;
@@ -37,7 +37,7 @@ fn scenario() -> Result<Vec<Block>, OutOfMemory> {
     Ok(blocks)
 }
 
-/// Blocks that are aligned or secure, after a way through some lengths; and the end of a lazy one.
+/// Makes aligned, secure and lazy blocks and resizes them several times. Returns those that are not lazy.
 fn specials() -> Result<Vec<Block>, OutOfMemory> {
     let align = Alignment::new(1 << 16).expect("one of those that there are");
     let (aligned, secure) = (BlockOptions::new().align(align), BlockOptions::new().secure(true));
@@ -66,13 +66,13 @@ fn specials() -> Result<Vec<Block>, OutOfMemory> {
     Ok(blocks)
 }
 
-/// Consumes a block of `held` bytes; a refused one is still the caller's, and is freed.
+/// Consumes a block of `held` bytes. If it is refused, it is freed here.
 fn consume(held: usize, len: usize) -> Result<Block, OutOfMemory> {
     // SAFETY: `malloc` has no precondition.
     let foreign = NonNull::new(unsafe { libc::malloc(held) }).expect("it is not injected here").cast::<u8>();
     // SAFETY: the first three bytes are within the block.
     unsafe { foreign.as_ptr().copy_from_nonoverlapping(b"abc".as_ptr(), 3) };
-    // SAFETY: a live block of `malloc` that only this function knows.
+    // SAFETY: a live block of `malloc`, which only this function knows.
     match unsafe { Block::consume(foreign, len) } {
         Ok(Consumed { block, resize_failed }) => {
             assert!(block.len() <= len && (resize_failed || block.len() == len));
@@ -81,7 +81,7 @@ fn consume(held: usize, len: usize) -> Result<Block, OutOfMemory> {
             Ok(block)
         }
         Err(refusal) => {
-            // SAFETY: the refused block is still the caller's.
+            // SAFETY: this function still owns the refused block.
             unsafe { libc::free(foreign.as_ptr().cast()) };
             Err(refusal)
         }

@@ -121,7 +121,16 @@ function execute(
   timeout: number,
 ): Promise<{ ok: boolean; output: string }> {
   return new Promise((done) => {
-    const env = { ...process.env, CARGO_TARGET_DIR: target, CMALLOC_TEST_MATRIX: 'all', FORCE_COLOR: '0' }
+    const env = {
+      ...process.env,
+      CARGO_TARGET_DIR: target,
+      // Nobody debugs a mutant, and to write what that takes is a good part of a build.
+      CARGO_PROFILE_DEV_DEBUG: '0',
+      // The next one differs by some lines.
+      CARGO_INCREMENTAL: '1',
+      CMALLOC_TEST_MATRIX: 'all',
+      FORCE_COLOR: '0',
+    }
     const child = spawn(command, args, { cwd: copy, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     // With all that it has started.
     const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), timeout)
@@ -137,6 +146,9 @@ function execute(
   })
 }
 
+/** A program that npm has installed: `npx` would look for it first, each time. */
+const installed = (name: string): string => join(ROOT, 'node_modules/.bin', name)
+
 async function mustSucceed(bench: Bench, command: string, ...args: string[]): Promise<void> {
   const { ok, output } = await execute(bench, command, args, 10 * MINUTE)
   if (!ok) throw new Error(`${command} ${args.join(' ')} failed:\n${output}`)
@@ -144,13 +156,14 @@ async function mustSucceed(bench: Bench, command: string, ...args: string[]): Pr
 
 function buildNative(bench: Bench): Promise<void> {
   // Unoptimised: it builds in seconds, and what a mutant breaks is broken all the same.
-  return mustSucceed(bench, 'npx', 'napi', 'build', '--platform', '--features', 'napi', '--no-js')
+  return mustSucceed(bench, installed('napi'), 'build', '--platform', '--features', 'napi', '--no-js')
 }
 
-function buildLib(bench: Bench): Promise<void> {
+async function buildLib(bench: Bench): Promise<void> {
   // What a mutant leaves unused is no reason not to build it.
   const unused = ['--noUnusedLocals', 'false', '--noUnusedParameters', 'false']
-  return mustSucceed(bench, 'npx', 'tsc', '-p', 'tsconfig.json', ...unused)
+  await mustSucceed(bench, installed('tsc'), '-p', 'tsconfig.json', ...unused)
+  await mustSucceed(bench, installed('rollup'), '--config', '--silent')
 }
 
 function isTool(suite: string[]): boolean {
@@ -181,7 +194,7 @@ async function runSuite(bench: Bench, suite: string[], test?: string): Promise<F
   if (isTool(suite)) return runTool(bench, suite)
   if (suite[0] === 'cargo') return runCargo(bench)
   const one = test === undefined ? [] : ['--match', test]
-  const { ok, output } = await execute(bench, 'npx', ['ava', '--tap', '--fail-fast', ...one, ...suite], 6 * MINUTE)
+  const { ok, output } = await execute(bench, installed('ava'), ['--tap', '--fail-fast', ...one, ...suite], 6 * MINUTE)
   if (output.includes('find any matching tests')) throw new Error(`There is no test "${test}"`)
   const failed = [...output.matchAll(/^not ok \d+ - (.+)$/gm)].map((match) => match[1]!)
   return ok ? [] : failed.length > 0 ? failed : ['the test process ended']
@@ -251,6 +264,8 @@ async function main(): Promise<void> {
     .map(readMutant)
     .filter(({ name }) => wanted.length === 0 || wanted.includes(name))
     .filter(({ suite }) => !(process.argv.includes('--no-tools') && isTool(suite)))
+    // Of one kind behind each other, so that the other half need not be built again between them.
+    .sort((one, other) => Number(other.native) - Number(one.native))
   const count = mutants.length
   const benches = Array.from({ length: Math.min(SIDE_BY_SIDE, count) }, (_, index) => ({
     copy: copyTree(),

@@ -47,7 +47,7 @@ const leaked: unknown[] = []
 
 /** Everything was freed or dropped: nothing may be left, and nothing may have been counted twice. */
 async function mustBeEmpty(): Promise<void> {
-  for (let round = 0; round < 100 && stats().liveBlocks > 0; round++) {
+  for (let round = 0; round < 30 && stats().liveBlocks > 0; round++) {
     collect('everything')
     // oxlint-disable-next-line no-await-in-loop -- finalizers run one turn after the other
     await new Promise((done) => setTimeout(done, 1))

@@ -1,4 +1,4 @@
-/** Memory control groups, to run a process in as a container would. */
+/** Memory control groups, to run a process in as a container would. systemd-run makes them too, but not in a container. */
 
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'

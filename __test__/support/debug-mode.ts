@@ -3,7 +3,7 @@
 import { RUNTIMES, only, runSource, type Runtime, type Options, type Outcome } from './run.js'
 
 /** Two are enough: what differs between versions of Node is not what the debug mode uses. */
-const CHOSEN = only<Runtime>([20, 24])
+const CHOSEN = only<Runtime>([20, 26])
 export const DEBUGGED_VERSIONS = CHOSEN.length === 0 ? RUNTIMES : CHOSEN
 
 /** Both variables, whatever the tests themselves run with. */

@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { setMemoryLimit, stats } from 'cmalloc'
 import { mayBeInUse } from 'cmalloc/native'
+import { notRun } from './not-run.js'
 
 export const MiB = 2 ** 20
 
@@ -77,14 +78,8 @@ export async function escape({ buffer }: { buffer: ArrayBuffer }): Promise<Array
   return (value as Uint8Array<ArrayBuffer>).buffer
 }
 
-/** A test of what only Linux offers. Elsewhere it says by its name that it did not run. */
+/** A test of what only Linux offers. */
 export function linuxTest(title: string, run: (t: ExecutionContext) => Promise<void> | void): void {
-  if (process.platform === 'linux') {
-    test.serial(title, run)
-  } else {
-    test(`${title} (Linux only: not run)`, (t) => {
-      t.log(`${process.platform} has nothing to ask`)
-      t.pass()
-    })
-  }
+  if (process.platform === 'linux') test.serial(title, run)
+  else notRun(title, 'Linux only')
 }

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { lexer, type Tokens } from 'marked'
 import { ROOT } from './run.js'
 
 export function readDocument(name: string): string {
@@ -10,38 +11,20 @@ export function readDocument(name: string): string {
 
 /** What is inside the fences of one language, and the heading that each stands under. */
 export function codeBlocks(document: string, language: string): { title: string; source: string }[] {
-  let heading = ''
-  let inside: string[] | undefined
-  const blocks: { title: string; source: string }[] = []
-  for (const line of document.split('\n')) {
-    if (inside !== undefined && line === '```') {
-      blocks.push({ title: heading, source: inside.join('\n') })
-      inside = undefined
-    } else if (inside !== undefined) {
-      inside.push(line)
-    } else if (line === `\`\`\`${language}`) {
-      inside = []
-    } else {
-      heading = /^#+ (.*)$/.exec(line)?.[1] ?? heading
-    }
-  }
-  return blocks
+  let title = ''
+  return lexer(document).flatMap((token) => {
+    if (token.type === 'heading') title = (token as Tokens.Heading).text
+    return token.type === 'code' && token.lang === language ? [{ title, source: (token as Tokens.Code).text }] : []
+  })
 }
 
 /** The rows of the one table under a heading, its head included: the text of each cell. */
 export function table(document: string, heading: string): [head: string[], ...rows: string[][]] {
-  const lines = document.split('\n')
-  const start = lines.findIndex((line) => new RegExp(`^#+ ${heading}$`).test(line))
+  const tokens = lexer(document)
+  const start = tokens.findIndex((token) => token.type === 'heading' && token.text === heading)
   if (start < 0) throw new Error(`There is no heading ${heading}`)
-  const section = lines.slice(start + 1)
-  const end = section.findIndex((line) => line.startsWith('#'))
-  const [head, ruler, ...rows] = section
-    .slice(0, end < 0 ? undefined : end)
-    .filter((line) => line.startsWith('|'))
-    .map((line) => line.split('|').slice(1, -1))
-    .map((cells) => cells.map((cell) => cell.trim()))
-  if (head === undefined || ruler?.some((cell) => !/^:?-+:?$/.test(cell)) !== false) {
-    throw new Error(`There is no table under ${heading}`)
-  }
-  return [head, ...rows]
+  const found = tokens.slice(start + 1).find(({ type }) => type === 'heading' || type === 'table')
+  if (found?.type !== 'table') throw new Error(`There is no table under ${heading}`)
+  const { header, rows } = found as Tokens.Table
+  return [header.map(({ text }) => text), ...rows.map((row) => row.map(({ text }) => text))]
 }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -12,17 +12,26 @@ export type Runtime = NodeVersion | OtherRuntime
 // `npm run test:all` has the tests on another platform: which runtimes there are, in which folder, and how slow.
 const { CMALLOC_TEST_NODES: nodes, CMALLOC_TEST_RUNTIMES: folder, CMALLOC_TEST_PATIENCE: patience } = process.env
 
+/** Whether everything runs on everything, as in CI. */
+const IN_FULL = nodes !== undefined || process.env['CMALLOC_TEST_MATRIX'] === 'all'
+
 /**
  * The major versions of Node that the tests run on: the oldest and the newest, which tell most; with
- * `CMALLOC_TEST_MATRIX=all`, as in CI, those between them too.
+ * `CMALLOC_TEST_MATRIX=all` those between them too.
  */
-export const NODE_VERSIONS = only<NodeVersion>(
-  nodes !== undefined || process.env['CMALLOC_TEST_MATRIX'] === 'all' ? [20, 22, 24, 26] : [20, 26],
-)
+export const NODE_VERSIONS = only<NodeVersion>(IN_FULL ? [20, 22, 24, 26] : [20, 26])
 
 /** What programs run on: every Node, or what the place has that the tests run in. */
 export const RUNTIMES: readonly Runtime[] =
   nodes === undefined ? NODE_VERSIONS : only<Runtime>([...NODE_VERSIONS, 'bun', 'deno'])
+
+/**
+ * The runtimes of one of many cases of the same kind, by its number. On a second version each tells little more, so the
+ * cases take turns: every version has its share of them. With `CMALLOC_TEST_MATRIX=all` each case runs on all.
+ */
+export function inTurn<T extends Runtime>(index: number, runtimes: readonly T[]): readonly T[] {
+  return IN_FULL || runtimes.length === 0 ? runtimes : [runtimes[index % runtimes.length]!]
+}
 
 /** Those of these runtimes that there are, and all of them by default. */
 export function only<T extends Runtime>(versions: readonly T[]): readonly T[] {
@@ -83,6 +92,14 @@ function kindOf(runtime: Runtime | undefined): OtherRuntime | undefined {
 export function runFixture(name: string, args: string[] = [], options: Options = {}): Promise<Outcome> {
   const path = resolve(ROOT, '__test__/fixtures', name)
   return run([...commandOf(options.node, options.flags ?? []), path, ...args], options)
+}
+
+/** The scenarios of a program of `__test__/fixtures`, as it lists them itself: the titles of the tests that run them. */
+export function scenariosOf(fixture: string): string[] {
+  const [command, ...args] = [...commandOf(undefined, ['--expose-gc']), resolve(ROOT, '__test__/fixtures', fixture)]
+  const { status, stdout, stderr } = spawnSync(command!, [...args, '--list'], { cwd: ROOT, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${fixture} lists no scenarios: ${stderr}`)
+  return stdout.trim().split('\n')
 }
 
 /** Runs a piece of CommonJS in a process of its own; `require('cmalloc')` works there. */

@@ -1,6 +1,6 @@
 /**
- * Runs specs and random sequences with AddressSanitizer, which sees each use of memory that was freed, each double free, and each access
- * beyond a block. The programs that specs start run with it too, on every version of Node.
+ * Runs specs and random sequences with AddressSanitizer, which sees each use of memory that was freed, each double free,
+ * and each access beyond a block. The programs that specs start run with it too.
  */
 
 import { spawnSync } from 'node:child_process'

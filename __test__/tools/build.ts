@@ -17,7 +17,7 @@ export interface Variant {
 /** Compiles `lib/`, and the addon as the variant says. Returns the addon's path. */
 export function build({ name, features = [], target, env = {} }: Variant): string {
   const addon = join(ROOT, 'target', name, 'addon')
-  succeed('npx', ['tsc', '-p', 'tsconfig.json'])
+  succeed('npm', ['run', 'build:lib'])
   const args = ['napi', 'build', '--platform', '--release', '--features', ['napi', ...features].join()]
   if (target !== undefined) args.push('--target', target)
   // What is generated here is nobody's.

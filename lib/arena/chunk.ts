@@ -1,10 +1,10 @@
-import { DEBUG } from '../debug.js'
-import { fillBytes } from '../fill-bytes.js'
-import type { CheckedInit } from '../init.js'
-import { malloc } from '../malloc.js'
-import type { NativeBuffer } from '../native-buffer.js'
-import type { Pinnable } from '../pin.js'
-import { Bytes, max, min, typedArray } from '../primordials.js'
+import { DEBUG } from '../core/debug.js'
+import { fillBytes } from '../core/fill-bytes.js'
+import type { CheckedInit } from '../core/init.js'
+import { malloc } from '../core/malloc.js'
+import type { NativeBuffer } from '../core/native-buffer.js'
+import type { Pinnable } from '../core/pin.js'
+import { Bytes, max, min, typedArray } from '../runtime/primordials.js'
 
 /** A block that regions are cut from. */
 export interface Chunk {
@@ -16,34 +16,34 @@ export interface Chunk {
   /** The low 32 bits of the address, signed: all that is needed to align. */
   readonly low: number
   /**
-   * The whole of it; empty as soon as a program has transferred its `ArrayBuffer` away. {@link NO_VIEW} where the
-   * runtime makes none over it.
+   * All bytes of the chunk. Empty if a program has transferred its `ArrayBuffer` away; {@link NO_VIEW} if the runtime
+   * makes none over it.
    */
   bytes: Uint8Array<ArrayBuffer>
   /** How much of it is in use. */
   top: number
-  /** Whether a typed array was made of a region in it, since the program last vouched that nobody uses one. */
+  /** Whether a region of it was viewed since the program last vouched that nobody uses one. */
   viewed: boolean
-  /** Where the highest of these regions ends that may still be in use; nothing above is. */
+  /** The end of the highest viewed region that may still be in use. */
   viewedEnd: number
-  /** The next one in the list that it is in. */
+  /** The next chunk of the list that this one is in. */
   below: Chunk | undefined
 }
 
 /** What C's malloc aligns to at least, whichever it is. */
 const MALLOC_ALIGN = 8
 
-/** What the debug mode writes over memory that is gone, as it does over freed blocks. */
+/** The debug mode fills memory that was given up with this byte, as it does freed blocks. */
 const GONE = 0xdf
 
 const { byteLengthOf } = typedArray
 
-/** Stands for the bytes of a chunk that JavaScript cannot have a view of. Not empty, as they are there. */
+/** In place of the bytes of a chunk that JavaScript can have no view of. Not empty: that would mean transferred. */
 const NO_VIEW = new Bytes(1)
 
 const NO_BYTES = new Bytes(0)
 
-/** Where nothing fits in, and what ends every list. */
+/** An empty chunk, in which nothing fits. It ends every list. */
 export const NO_CHUNK: Chunk = {
   owner: undefined as never,
   handle: undefined as never,
@@ -57,7 +57,7 @@ export const NO_CHUNK: Chunk = {
   below: undefined,
 }
 
-/** A chunk of so many bytes, all of them resident. */
+/** A new chunk, all of it resident. */
 export function openChunk(owner: Pinnable, byteLength: number): Chunk {
   const handle = malloc(byteLength)
   try {
@@ -75,18 +75,18 @@ function viewIfAny(handle: NativeBuffer): Uint8Array<ArrayBuffer> {
   try {
     return handle.bytes
   } catch (error) {
-    // Only regions' own `bytes` and `view()` need one.
+    // Only `bytes` and `view()` of its regions need a view.
     if ((error as { code?: unknown }).code === 'ERR_CMALLOC_NO_EXTERNAL_BUFFERS') return NO_VIEW
     throw error
   }
 }
 
-/** How long a block must be for a run of so many bytes to fit in, wherever it is. */
+/** How long a block must be so that an aligned region fits in it, whatever its address. */
 export function roomFor(byteLength: number, align: number): number {
   return byteLength + (align > MALLOC_ALIGN ? align - MALLOC_ALIGN : 0)
 }
 
-/** Where the next region of a chunk starts, if it is aligned so. */
+/** The offset in a chunk of the next region with this alignment. */
 export function startIn(chunk: Chunk, align: number): number {
   return chunk.top + (-(chunk.low + chunk.top) & (align - 1))
 }
@@ -96,7 +96,7 @@ export function isWhole(chunk: Chunk): boolean {
   return byteLengthOf(chunk.bytes) > 0
 }
 
-/** The bytes; if they were transferred away and are back, then under another `ArrayBuffer`. */
+/** The bytes of a chunk. If they were transferred away and came back, they have another `ArrayBuffer`. */
 export function bytesOf(chunk: Chunk): Uint8Array<ArrayBuffer> {
   // Throws if other JavaScript has them, or none can have them.
   if (chunk.bytes === NO_VIEW) return chunk.handle.bytes
@@ -104,13 +104,13 @@ export function bytesOf(chunk: Chunk): Uint8Array<ArrayBuffer> {
   return chunk.bytes
 }
 
-/** Fills a part of it: without a native call, if there is a view. `init` is not that which leaves it as it is. */
+/** Fills a part of a chunk, if there is a view without a native call. `init` must not be `UNINIT`. */
 export function fillChunk(chunk: Chunk, init: CheckedInit, start: number, end: number): void {
   if (chunk.bytes === NO_VIEW) chunk.handle.fill(init, start, end)
   else fillBytes(chunk.bytes, init, start, end)
 }
 
-/** Gives up what is behind `top`: all of it; if it may be in use, then only what nobody had a typed array of. */
+/** Gives up the memory behind `top`. If some may be in use, everything up to the last viewed region stays. */
 export function cutBack(chunk: Chunk, top: number, inUse: boolean): void {
   const kept = inUse ? max(top, min(chunk.viewedEnd, chunk.top)) : top
   if (DEBUG && isWhole(chunk) && kept < chunk.top) fillChunk(chunk, GONE, kept, chunk.top)
@@ -119,14 +119,14 @@ export function cutBack(chunk: Chunk, top: number, inUse: boolean): void {
 }
 
 /**
- * Frees chunks that are in no list any more: all of them, also if some turn out to be corrupt, as the debug mode finds.
- * `asks` is whether those with typed arrays ask first if somebody uses them: then these keep the memory.
+ * Frees chunks that are in no list any more. A corrupt one, which the debug mode finds, does not keep the others. With
+ * `asks`, a chunk that was viewed is let go if somebody may be using its bytes.
  */
 export function freeChunks(chunks: readonly Chunk[], asks: boolean): void {
   let failure: { error: unknown } | undefined
   for (const chunk of chunks) {
     try {
-      // Else a region that is gone, and was not dropped, would keep the memory that is let go.
+      // Otherwise a freed region that the program still has would keep the memory that is let go.
       chunk.bytes = NO_BYTES
       if (asks && chunk.viewed) chunk.handle.free()
       else chunk.handle.freeNow()

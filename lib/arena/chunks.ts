@@ -1,19 +1,19 @@
-import type { Pinnable } from '../pin.js'
+import type { Pinnable } from '../core/pin.js'
 import { cutBack, freeChunks, isWhole, NO_CHUNK, openChunk, startIn, type Chunk } from './chunk.js'
 
 /**
- * The chunks of an arena, but for those of long regions: a stack of those that regions lie in, and a list of those
- * that are kept for the next ones. JavaScript can be stopped between any two of these statements: a chunk is at most in
- * one of the two, and one that is lost on the way is collected.
+ * The chunks of an arena, without those of long regions: a stack of those that have regions, and a list of spare ones.
+ * JavaScript can be stopped between any two of these statements. Therefore a chunk is never in both, and one that is in
+ * neither is collected.
  */
 export class Chunks {
   /** The topmost of the stack, which regions are cut from. */
   current: Chunk = NO_CHUNK
-  /** Whether there are spare ones of which a part may be in use. */
+  /** Whether a part of a spare chunk may be in use. */
   held = false
   #spare: Chunk = NO_CHUNK
 
-  /** Puts a chunk of `chunkBytes` on the stack, with room for a region that the current one has no room for. */
+  /** Puts a chunk on the stack, with room for a region that does not fit in the current one. */
   push(owner: Pinnable, chunkBytes: number, byteLength: number, align: number): Chunk {
     const chunk = this.#takeSpare(byteLength, align) ?? openChunk(owner, chunkBytes)
     chunk.below = this.current
@@ -32,24 +32,24 @@ export class Chunks {
       if (inUse && over.viewedEnd > over.byteLength / 2) ended.push(over)
       else this.#keep(over, inUse)
     }
-    // Below `top` already, if the last region from before the mark was freed since.
+    // It is below `top` if the last region from before the mark was freed since.
     if (chunk !== NO_CHUNK && top < chunk.top) cutBack(chunk, top, inUse)
   }
 
-  /** Hands out again what was held back, as nobody uses it. */
+  /** Makes memory that was held back available, as nobody uses it. */
   reuseHeld(): void {
     if (!this.held) return
     for (let chunk = this.#spare; chunk !== NO_CHUNK; chunk = chunk.below!) cutBack(chunk, 0, false)
     this.held = false
   }
 
-  /** Forgets, too, that there ever were typed arrays of the spare chunks. */
+  /** The same, and forgets that the spare chunks were ever viewed. */
   forgetViews(): void {
     this.reuseHeld()
     for (let chunk = this.#spare; chunk !== NO_CHUNK; chunk = chunk.below!) chunk.viewed = false
   }
 
-  /** All of them, of which then none is left. */
+  /** Takes all chunks out. */
   takeAll(): Chunk[] {
     const all = this.list()
     this.current = NO_CHUNK
@@ -72,7 +72,7 @@ export class Chunks {
     this.#spare = chunk
   }
 
-  /** The first spare chunk with so much room, if there is one. */
+  /** Takes out the first spare chunk in which such a region fits. */
   #takeSpare(byteLength: number, align: number): Chunk | undefined {
     let above: Chunk | undefined
     for (let chunk = this.#spare; chunk !== NO_CHUNK; chunk = chunk.below!) {

@@ -1,32 +1,29 @@
-import { freed, illegalConstructor } from '../errors.js'
-import { INSPECT } from '../inspect.js'
-import { copyOut } from '../native-buffer.js'
-import { Pin } from '../pin.js'
-import { Bytes, max } from '../primordials.js'
-import { checkUntil, type PinUntil } from '../until.js'
-import { viewOf, type Part, type ViewConstructor } from '../view.js'
+import { copyOut } from '../core/native-buffer.js'
+import { Pin } from '../core/pin.js'
+import { checkUntil, type PinUntil } from '../core/until.js'
+import { viewOf, type Part, type ViewConstructor } from '../core/view.js'
+import { freed, illegalConstructor } from '../runtime/errors.js'
+import { INSPECT } from '../runtime/inspect.js'
+import { Bytes, max } from '../runtime/primordials.js'
 import { bytesOf, type Chunk } from './chunk.js'
 import type { Scope } from './scope.js'
 
 /** Only this file has it, so that nobody else makes regions. */
 const KEY = Symbol('region')
 
-/** A region of a chunk, which ends with its scope. */
-export let makeRegion: (chunk: Chunk, scope: Scope, start: number, byteLength: number) => Region
-
-export let isRegion: (value: unknown) => value is Region
-
-/** Where a region lies; throws if it is gone. */
-export let placeOf: (region: Region, operation: string) => Place
-
-/** Ends one region alone. */
-export let endRegion: (region: Region) => void
-
-/** The address of a region, whatever a program made of its own property. */
-export let addressOf: (region: Region) => bigint
-
-/** A copy of some bytes of a region, which needs no view of them. */
-export let copyOfRegion: (region: Region, start: number, byteLength: number) => Uint8Array<ArrayBuffer>
+/** What other files do with regions, even if a program has replaced their methods. The class defines it. */
+const inside = {} as {
+  /** A region of a chunk, which ends with its scope. */
+  makeRegion: (chunk: Chunk, scope: Scope, start: number, byteLength: number) => Region
+  isRegion: (value: unknown) => value is Region
+  /** Where a region lies; throws if it is gone. */
+  placeOf: (region: Region, operation: string) => Place
+  /** Ends one region alone. */
+  endRegion: (region: Region) => void
+  addressOf: (region: Region) => bigint
+  /** A copy of some bytes of a region, which needs no view of them. */
+  copyOfRegion: (region: Region, start: number, byteLength: number) => Uint8Array<ArrayBuffer>
+}
 
 interface Place {
   readonly chunk: Chunk
@@ -39,8 +36,8 @@ interface Place {
  * A run of bytes in a chunk of an arena. It is gone as soon as it is freed, or its arena is reset, disposed or rewound
  * to a mark from before it. Then `freed` is true, `byteLength` is 0, and any other use throws `ERR_CMALLOC_FREED`.
  *
- * A typed array that was taken from it earlier is not told of that. As the chunk lives on, it sees, and writes to, what
- * comes to lie there next. Freed memory it never sees: as the arena is disposed, it becomes empty.
+ * A typed array that was taken from it stays as it is. The chunk lives on, so that it then reads and writes the next
+ * region at that place. It never sees freed memory: when the arena is disposed, it becomes empty.
  */
 export class Region {
   readonly #chunk: Chunk
@@ -60,21 +57,21 @@ export class Region {
   }
 
   static {
-    makeRegion = (chunk, scope, start, byteLength) => new Region(KEY, chunk, scope, start, byteLength)
-    isRegion = (value): value is Region => typeof value === 'object' && value !== null && #chunk in value
-    placeOf = (region, operation) => {
+    inside.makeRegion = (chunk, scope, start, byteLength) => new Region(KEY, chunk, scope, start, byteLength)
+    inside.isRegion = (value): value is Region => typeof value === 'object' && value !== null && #chunk in value
+    inside.placeOf = (region, operation) => {
       region.#use(operation)
       const start = region.#start
       return { chunk: region.#chunk, scope: region.#scope, start, end: start + region.#byteLength }
     }
-    endRegion = (region) => {
+    inside.endRegion = (region) => {
       region.#byteLength = 0
     }
-    copyOfRegion = (region, start, byteLength) => {
+    inside.copyOfRegion = (region, start, byteLength) => {
       region.#use('copy')
       return copyOut(region.#chunk.handle, region.#start + start, byteLength)
     }
-    addressOf = (region) => {
+    inside.addressOf = (region) => {
       region.#use('get the address')
       return region.#chunk.address + BigInt(region.#start)
     }
@@ -128,7 +125,7 @@ export class Region {
    * be reset, rewound or disposed, nor a region of it be freed. That throws `ERR_CMALLOC_PINNED`; an arena that goes out
    * of the scope of its `using` is disposed with the last pin.
    *
-   * @param until - a promise or a stream with whose end the pin lets go, as for `pin` of a `NativeBuffer`
+   * @param until - a promise or a stream with whose end the region is unpinned, as for `pin` of a `NativeBuffer`
    * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`
    */
   pin(until?: PinUntil): Pin {
@@ -144,7 +141,7 @@ export class Region {
     return `Region { address: 0x${addressOf(this).toString(16)}, byteLength: ${this.#byteLength} }`
   }
 
-  /** The `ArrayBuffer` for a typed array of this region. From now on its memory may be in use when it ends. */
+  /** The `ArrayBuffer` for a typed array of this region, whose memory may be in use from now on. */
   #look(): ArrayBuffer {
     this.#use('view')
     const [chunk, end] = [this.#chunk, this.#start + this.#byteLength]
@@ -164,3 +161,5 @@ export class Region {
     throw freed(operation, 'this region is gone. It was freed, or its arena was reset, rewound or disposed')
   }
 }
+
+export const { makeRegion, isRegion, placeOf, endRegion, addressOf, copyOfRegion } = inside

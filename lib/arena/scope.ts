@@ -1,19 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { illegalConstructor, invalidType } from '../errors.js'
+import { illegalConstructor, invalidType } from '../runtime/errors.js'
 import { NO_CHUNK, type Chunk } from './chunk.js'
 
-/** The regions since a mark. They end together, as the generation moves on. */
+/** The regions since a mark. They end together, when the generation is raised. */
 export interface Scope {
   /** The number of the mark, from 1; 0 is the scope of the whole arena. */
   readonly number: number
-  /** That of the mark before, among those that are open. */
+  /** The scope of the open mark before this one. */
   readonly below: Scope | undefined
   generation: number
-  /** Where its arena stood as it began: the chunk, and how much of that was in use. */
+  /** The current chunk of its arena as it began, and how much of that was in use. */
   readonly chunk: Chunk
   readonly top: number
-  /** The long regions' chunks, if there were any. */
+  /** The chunks of its long regions, if there are any. */
   long: Set<Chunk> | undefined
   /** Whether a typed array was made of one of the regions, or of earlier ones whose memory was still in use. */
   viewed: boolean

@@ -1,7 +1,7 @@
 /** What is alive: where it is, and what it holds. */
 
-import type { AllocatedBuffer, Allocator } from '../allocator.js'
-import { addressOfArrayBuffer } from '../native.js'
+import type { AllocatedBuffer, Allocator } from '../core/allocator.js'
+import { addressOfArrayBuffer } from '../runtime/native.js'
 import { define, freeAll, type Must } from './rule.js'
 
 /** Numbers as if at random, the same each time. */

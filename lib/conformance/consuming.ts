@@ -1,7 +1,7 @@
 /** What an allocator keeps that takes blocks over. Those that have no `consume` have nothing to keep. */
 
-import type { AddressRef } from '../consume.js'
-import { malloc } from '../malloc.js'
+import type { AddressRef } from '../core/consume.js'
+import { malloc } from '../core/malloc.js'
 import { define, freeAll, type Rule } from './rule.js'
 
 /** A block that C's `malloc` made, of 100 times the letter F. */

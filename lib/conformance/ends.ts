@@ -1,6 +1,6 @@
 /** What becomes of a buffer, and of its memory, as it is freed. */
 
-import type { AllocatedBuffer } from '../allocator.js'
+import type { AllocatedBuffer } from '../core/allocator.js'
 import { define, freeAll } from './rule.js'
 
 const MiB = 2 ** 20

@@ -1,7 +1,7 @@
 /** What `malloc` is asked for, and what it gives. */
 
-import type { Allocator } from '../allocator.js'
-import type { Init } from '../init.js'
+import type { Allocator } from '../core/allocator.js'
+import type { Init } from '../core/init.js'
 import { define, freeAll, type Must } from './rule.js'
 
 /** Length in bytes of what is filled. */

@@ -1,5 +1,5 @@
 import { AssertionError } from 'node:assert'
-import type { AllocatedBuffer, Allocator } from '../allocator.js'
+import type { AllocatedBuffer, Allocator } from '../core/allocator.js'
 
 /** A rule, and what throws if an allocator breaks it. */
 export interface Rule {

@@ -1,10 +1,9 @@
-import type { Allocator } from '../allocator.js'
+import type { Allocator } from '../core/allocator.js'
+import { consume } from '../core/consume.js'
+import { free, getBufferAddress, malloc } from '../core/malloc.js'
+import { invalidType, invalidValue } from '../runtime/errors.js'
+import { freeze, mapForEach, mapGet, mapSet } from '../runtime/primordials.js'
 import { arrayBufferAllocator } from './array-buffer-allocator.js'
-import { consume } from '../consume.js'
-import { invalidType, invalidValue } from '../errors.js'
-import { malloc } from '../malloc.js'
-import { free, getBufferAddress } from '../native-buffer.js'
-import { freeze, mapForEach, mapGet, mapSet } from '../primordials.js'
 
 /** The allocators that have a name. */
 const allocators = new Map<string, Allocator>()

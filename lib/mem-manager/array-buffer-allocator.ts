@@ -1,12 +1,12 @@
-import type { AllocatedBuffer, Allocator } from '../allocator.js'
-import { escaped, freedBefore, illegalConstructor, invalidType, outOfMemory } from '../errors.js'
-import { fillBytes } from '../fill-bytes.js'
-import { checkOptionalInit, type Init } from '../init.js'
-import { addressOfArrayBuffer } from '../native.js'
-import { arrayBufferByteLength, Bytes, detach, freeze, PlainArrayBuffer, typedArray } from '../primordials.js'
-import { noteSelfEnding } from '../self-ending.js'
-import { stats } from '../stats.js'
-import { blockLength } from '../validate.js'
+import type { AllocatedBuffer, Allocator } from '../core/allocator.js'
+import { fillBytes } from '../core/fill-bytes.js'
+import { checkOptionalInit, type Init } from '../core/init.js'
+import { markSelfFreeing } from '../core/self-freeing.js'
+import { stats } from '../core/stats.js'
+import { escaped, freedBefore, illegalConstructor, invalidType, outOfMemory } from '../runtime/errors.js'
+import { addressOfArrayBuffer } from '../runtime/native.js'
+import { arrayBufferByteLength, Bytes, detach, freeze, PlainArrayBuffer, typedArray } from '../runtime/primordials.js'
+import { blockLength } from '../runtime/validate.js'
 
 /** Only this file has it, so that nobody else makes buffers. */
 const KEY = Symbol('cmalloc')
@@ -89,7 +89,7 @@ export class PlainBuffer implements AllocatedBuffer {
  */
 export const arrayBufferAllocator: Allocator<PlainBuffer> = freeze({ malloc, free, getBufferAddress })
 
-noteSelfEnding(arrayBufferAllocator)
+markSelfFreeing(arrayBufferAllocator)
 
 function malloc(count: number, size: number = 1, init?: Init): PlainBuffer {
   const byteLength = blockLength(count, size)

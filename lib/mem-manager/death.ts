@@ -1,6 +1,6 @@
-import type { AllocatedBuffer, Allocator } from '../allocator.js'
-import { addressIfLive, isNativeBuffer } from '../native-buffer.js'
-import { assign, typedArray } from '../primordials.js'
+import type { AllocatedBuffer, Allocator } from '../core/allocator.js'
+import { addressIfLive, isNativeBuffer } from '../core/native-buffer.js'
+import { assign, typedArray } from '../runtime/primordials.js'
 
 /** What a death stub is told of the manager that ends. */
 export interface Death {
@@ -19,8 +19,8 @@ export interface Death {
 /** Is called once, before the memory of its manager goes. What it throws does not keep the memory. */
 export type DeathStub = (death: Death) => void
 
-/** What must still be done for a manager that nobody has any more. */
-export interface LastWill {
+/** What must be done at the end of a manager's memory. */
+export interface Cleanup {
   readonly allocator: Allocator
   readonly buffer: AllocatedBuffer
   readonly death: Death
@@ -34,13 +34,13 @@ export interface Thrown {
 }
 
 /** Calls a death stub, if that was not done before. */
-export function callStub(will: LastWill): Thrown | undefined {
-  const { stub } = will
+export function callStub(cleanup: Cleanup): Thrown | undefined {
+  const { stub } = cleanup
   if (stub === undefined) return undefined
   // Before it is called: it may come back here, or end the process.
-  will.stub = undefined
+  cleanup.stub = undefined
   try {
-    stub({ ...will.death })
+    stub({ ...cleanup.death })
     return undefined
   } catch (error) {
     return { error }
@@ -48,13 +48,13 @@ export function callStub(will: LastWill): Thrown | undefined {
 }
 
 /** Calls the stub and frees the buffer, unless it is gone, where nobody can catch what they throw. */
-export function carryOut(will: LastWill, atExit: boolean): void {
-  const { address, identifier } = will.death
-  const thrown = callStub(will)
+export function runCleanup(cleanup: Cleanup, atExit: boolean): void {
+  const { address, identifier } = cleanup.death
+  const thrown = callStub(cleanup)
   if (thrown !== undefined) warnOfStub(identifier, thrown, atExit)
-  if (hasEnded(will.buffer, address)) return
+  if (hasEnded(cleanup.buffer, address)) return
   try {
-    will.allocator.free(will.buffer)
+    cleanup.allocator.free(cleanup.buffer)
   } catch (error) {
     const message = `The buffer of the MemManager with the identifier ${identifier} could not be freed`
     warn('CMALLOC_FREE_THREW', message, error, atExit)

@@ -1,35 +1,35 @@
-/** Everything that managers of this thread have: where it is, and what is to be done as it ends. */
+/** The memory of all managers of this thread: where it is, and the cleanup at its end. */
 
 import { threadId } from 'node:worker_threads'
-import { carryOut, hasEnded, type LastWill } from './death.js'
-import { alreadyManaged } from '../errors.js'
-import { AddressRanges, usableSize } from '../native.js'
-import { min, unwatch, watch } from '../primordials.js'
-import type { AllocatedBuffer } from '../allocator.js'
+import type { AllocatedBuffer } from '../core/allocator.js'
+import { alreadyManaged } from '../runtime/errors.js'
+import { AddressRanges, usableSize } from '../runtime/native.js'
+import { min, unwatch, watch } from '../runtime/primordials.js'
+import { hasEnded, runCleanup, type Cleanup } from './death.js'
 
 /**
- * What is known of a manager's memory. Without a will nothing here holds the buffer, nor is anything told of its
- * collection: dropped managers cost nothing, also in the middle of a synchronous loop.
+ * A manager's memory. Without a cleanup nothing here holds the buffer or waits for its collection: a dropped manager
+ * then costs nothing, even in a synchronous loop.
  */
 export interface Managed {
   /** A number that no other manager of the process has. */
   readonly identifier: number
   readonly address: bigint
   readonly byteLength: number
-  /** Of a manager of whose end somebody must be told: its death stub, or its allocator. */
-  readonly will: LastWill | undefined
+  /** For a manager whose death stub or allocator must be told of its end. */
+  readonly cleanup: Cleanup | undefined
   /** Its stub is called as it is dying, its allocator's `free` as it is ending. Either may be interrupted for good. */
   state: 'live' | 'dying' | 'ending' | 'gone'
-  /** The place in the list of wills, if there is one. */
+  /** The index in {@link pending}, if there is a cleanup. */
   place: number
 }
 
 /** Where the buffers are, by the identifiers of their managers. */
 const ranges = new AddressRanges()
 
-/** Those with a will, by place: a list, in which adding to many is as cheap as to few. */
-const mortal: (Managed | undefined)[] = []
-/** The places that are vacant: a stack of so many. */
+/** Those with a cleanup, by place. An array: adding takes as long for many as for few. */
+const pending: (Managed | undefined)[] = []
+/** The vacant places: a stack, of which the first {@link vacancies} count. */
 const vacant: number[] = []
 let vacancies = 0
 
@@ -39,7 +39,7 @@ const collected = new FinalizationRegistry<Managed>((managed) => end(managed, fa
 const FIRST_IDENTIFIER = threadId * 2 ** 32 + 1
 let identifiers = 0
 
-/** So often at most are those ended at exit that death stubs of others have made meanwhile. */
+/** At exit a death stub may make managers, whose stubs may make others: so many rounds of them are ended. */
 const ROUNDS_AT_EXIT = 10
 let listensForExit = false
 
@@ -48,33 +48,33 @@ export function nextIdentifier(): number {
 }
 
 /**
- * Takes note of a buffer, until its manager is collected or {@link forget} is called.
+ * Registers a buffer, until its manager is collected or {@link unregister} is called.
  *
  * @throws `ERR_CMALLOC_ALREADY_OWNED` if it overlaps what another manager has
  */
-export function note(manager: object, managed: Managed, buffer: AllocatedBuffer): void {
+export function register(manager: object, managed: Managed, buffer: AllocatedBuffer): void {
   const { address, byteLength, identifier } = managed
   while (!ranges.insert(address, byteLength, identifier, buffer)) refuseOverlap(address, byteLength)
-  if (managed.will !== undefined) expect(manager, managed)
+  if (managed.cleanup !== undefined) watchEnd(manager, managed)
 }
 
-/** Sees to it that a will is carried out. */
-function expect(manager: object, managed: Managed): void {
-  managed.place = vacancies > 0 ? vacant[--vacancies]! : mortal.length
-  mortal[managed.place] = managed
+/** Runs the cleanup when the manager is collected, or at exit. */
+function watchEnd(manager: object, managed: Managed): void {
+  managed.place = vacancies > 0 ? vacant[--vacancies]! : pending.length
+  pending[managed.place] = managed
   watch(collected, manager, managed, managed)
   if (listensForExit) return
   listensForExit = true
   process.on('exit', endAll)
 }
 
-/** The memory is gone, or nobody's business any more. */
-export function forget(managed: Managed): void {
+/** The memory is freed, or managed no more. */
+export function unregister(managed: Managed): void {
   if (managed.state === 'gone') return
   managed.state = 'gone'
   ranges.remove(managed.address, managed.identifier)
-  if (managed.will === undefined) return
-  mortal[managed.place] = undefined
+  if (managed.cleanup === undefined) return
+  pending[managed.place] = undefined
   vacant[vacancies++] = managed.place
   unwatch(collected, managed)
 }
@@ -102,28 +102,28 @@ function refuseOverlap(address: bigint, byteLength: number): void {
     if (buffer !== null && !hasEnded(buffer, start)) {
       throw alreadyManaged(describe(address, byteLength), describe(start, length), owner)
     }
-    // It was freed behind its manager's back: the allocator may give the memory to others.
+    // The buffer was freed without its manager: the allocator may give the memory to others.
     ranges.remove(start, owner)
   }
 }
 
-/** Ends what nobody has any more, or will have. */
+/** Ends a manager that was collected, or that is still alive at exit. */
 function end(managed: Managed, atExit: boolean): void {
-  const { state, will } = managed
+  const { state, cleanup } = managed
   if (state === 'gone') return
   managed.state = 'dying'
   // Where the allocator was interrupted nobody knows whether it has freed the buffer: it is not asked twice.
-  if (will !== undefined && state !== 'ending') carryOut(will, atExit)
-  forget(managed)
+  if (cleanup !== undefined && state !== 'ending') runCleanup(cleanup, atExit)
+  unregister(managed)
 }
 
-/** As the thread or the process ends: carries out the wills of all managers that are still alive. */
+/** At the end of the thread or the process: runs the cleanups of all managers that are still alive. */
 function endAll(): void {
   for (let round = 0; round < ROUNDS_AT_EXIT; round++) {
     const alive: Managed[] = []
     let count = 0
-    for (let place = 0; place < mortal.length; place++) {
-      const managed = mortal[place]
+    for (let place = 0; place < pending.length; place++) {
+      const managed = pending[place]
       if (managed?.state === 'live') alive[count++] = managed
     }
     if (count === 0) return

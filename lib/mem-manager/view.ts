@@ -1,7 +1,7 @@
-import { invalidType, invalidValue, outOfRange } from '../errors.js'
-import { defineProperty, floor, freeze, isArray, isSafeInteger, typedArray } from '../primordials.js'
-import { positiveInteger } from '../validate.js'
-import { viewOf, type ViewConstructor } from '../view.js'
+import { viewOf, type ViewConstructor } from '../core/view.js'
+import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
+import { defineProperty, floor, freeze, isArray, isSafeInteger, typedArray } from '../runtime/primordials.js'
+import { positiveInteger } from '../runtime/validate.js'
 
 /** A typed array over the memory of a manager, with the shape that it was made with. */
 export type ManagedView<T extends ArrayBufferView = ArrayBufferView> = T & {

@@ -1,7 +1,7 @@
 /** The timer that frees what a pool has retained for too long. */
 
-import type { BlockPool } from '../native.js'
-import { ceil, clearInterval, deref, setInterval, unref, WeakReference, type Timer } from '../primordials.js'
+import type { BlockPool } from '../runtime/native.js'
+import { ceil, clearInterval, deref, setInterval, unref, WeakReference, type Timer } from '../runtime/primordials.js'
 
 /** How often it is looked within the time that a block may idle. */
 const LOOKS = 4

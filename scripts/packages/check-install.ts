@@ -7,7 +7,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { platform } from '../../lib/platform.js'
+import { platform } from '../../lib/runtime/platform.js'
 import { checkEntries, RESOLUTIONS, writePrograms } from './consumer.js'
 import { MANAGERS, type Manager } from './managers.js'
 import { serve, type Registry } from './registry.js'

@@ -1,4 +1,7 @@
-/** A registry of a few packages, on this machine: all that an installation can reach. */
+/**
+ * A registry of a few packages, on this machine: all that an installation can reach. Not verdaccio, which would have to
+ * be set up, filled and watched, and would not say what was fetched.
+ */
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'

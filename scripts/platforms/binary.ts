@@ -1,22 +1,34 @@
-/** What a binary says of itself, whatever the system that it is for. */
+/** What a binary says of itself, whatever the system that it is for: LIEF reads it. */
 
-import { readElf } from './elf.js'
-import { readMachO } from './mach-o.js'
-import { readPe } from './pe.js'
+import { lief } from './pypi.js'
+import { must } from './tools.js'
 
 export interface Binary {
   format: 'ELF' | 'PE' | 'Mach-O'
-  /** `undefined` if it is for a processor that cmalloc does not know. */
-  arch: string | undefined
+  /** `x64`, `arm64`, or what LIEF calls another processor. */
+  arch: string
   /** The libraries that it needs. */
   libraries: string[]
   /** The versions of symbols that it needs of them (ELF). */
   versions: string[]
 }
 
-export function readBinary(file: Buffer): Binary {
-  if (file.readUInt32BE(0) === 0x7f45_4c46) return readElf(file)
-  if (file.readUInt16BE(0) === 0x4d5a) return readPe(file)
-  if (file.readUInt32LE(0) === 0xfeed_facf) return readMachO(file)
-  throw new Error('It is neither ELF nor PE nor Mach-O')
+const READ = `
+import json, lief, sys
+lief.logging.disable()
+binary = lief.parse(sys.argv[1])
+processor = binary and binary.abstract.header.architecture
+print(json.dumps(binary and {
+  'format': binary.format.name.replace('MACHO', 'Mach-O'),
+  'arch': {'X86_64': 'x64', 'ARM64': 'arm64'}.get(processor.name, processor.name),
+  'libraries': [getattr(library, 'name', library) for library in binary.libraries],
+  'versions': [each.name for library in getattr(binary, 'symbols_version_requirement', [])
+               for each in library.get_auxiliary_symbols()],
+}))
+`
+
+export function readBinary(path: string): Binary {
+  const binary = JSON.parse(must(lief(), ['-c', READ, path])) as Binary | null
+  if (binary === null) throw new Error(`${path} is neither ELF nor PE nor Mach-O`)
+  return binary
 }

@@ -7,6 +7,9 @@ import type { Target } from './targets.js'
 /** More than this, and something came in that should not have: symbols, or a second copy of a crate. */
 const MAX_SIZE = 1.25 * 2 ** 20
 
+/** Of versions, such as 2.2.5 and 2.17: by their numbers. */
+const { compare } = new Intl.Collator('en', { numeric: true })
+
 export interface Checked {
   size: number
   libraries: string[]
@@ -18,7 +21,7 @@ export interface Checked {
 
 export function check(path: string, target: Target): Checked {
   const file = readFileSync(path)
-  const { format, arch, libraries, versions } = readBinary(file)
+  const { format, arch, libraries, versions } = readBinary(path)
   const glibc = newest(versions.flatMap((version) => /^GLIBC_([\d.]+)$/.exec(version)?.[1] ?? []))
   const unexpected = libraries.filter((library) => !target.libraries.some((allowed) => allowed.test(library)))
   const wrong = [
@@ -40,10 +43,4 @@ function tooNew(glibc: string | undefined, ceiling: string | undefined): boolean
 
 function newest(versions: string[]): string | undefined {
   return [...versions].sort(compare).at(-1)
-}
-
-function compare(one: string, other: string): number {
-  const [major = 0, minor = 0, patch = 0] = one.split('.').map(Number)
-  const [otherMajor = 0, otherMinor = 0, otherPatch = 0] = other.split('.').map(Number)
-  return major - otherMajor || minor - otherMinor || patch - otherPatch
 }

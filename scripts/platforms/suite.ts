@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LeftOut } from './left-out.js'
-import type { Prepared } from './places.js'
+import type { Prepared } from './place.js'
 import { ROOT } from './tools.js'
 import { layOut } from './tree.js'
 
@@ -62,7 +62,7 @@ export function runSuite({ node, flags = [], env, patience }: Prepared, order: O
   })
 }
 
-/** What a report in TAP says. */
+/** What a report in TAP says. Two kinds of lines are enough: a parser of all of TAP would be longer to use. */
 export function count(tap: string, code: number | null, signal: string | null): Counted {
   const counted: Counted = { passed: 0, failed: [], notRun: [] }
   for (const [, not, title = ''] of tap.matchAll(/^(not )?ok \d+ - (.*)$/gm)) {

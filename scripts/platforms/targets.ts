@@ -22,7 +22,7 @@ export interface Target {
 
 const GLIBC = [/^lib(c|m|dl|pthread|rt)\.so\.\d$/, /^ld-linux-(x86-64|aarch64)\.so\.\d$/]
 const MUSL = [/^libc\.so$/]
-const WINDOWS = [/^(kernel32|ntdll|bcryptprimitives)\.dll$/, /^api-ms-win-(core|crt)-[a-z-]+-l1-\d-\d\.dll$/]
+const WINDOWS = [/^(kernel32|ntdll|bcryptprimitives)\.dll$/i, /^api-ms-win-(core|crt)-[a-z-]+-l1-\d-\d\.dll$/i]
 const MACOS = [/^\/usr\/lib\/lib(System\.B|iconv\.2|charset\.1)\.dylib$/]
 
 // Without it a library for musl would bring a C library, and so an allocator, of its own.

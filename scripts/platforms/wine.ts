@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSy
 import { dirname, join } from 'node:path'
 import { debian } from './debian.js'
 import { koffiFor, npmPackage } from './npm.js'
-import type { Prepared } from './places.js'
+import type { Prepared } from './place.js'
 import { zig } from './pypi.js'
 import { must, once, ROOT } from './tools.js'
 import { command } from './wrapper.js'

@@ -1,4 +1,4 @@
-/** The changelog, which says what is released. */
+/** The changelog, which says what is released. A parser of changelogs would take headings that must be refused here. */
 
 export interface Release {
   version: string

@@ -19,11 +19,11 @@ pub struct Alignment {
 const MALLOC: usize = if cfg!(windows) { 16 } else { 8 };
 
 impl Alignment {
-    /// The largest alignment in bytes: 4 GiB, or 1 GiB with musl. On Windows it is 16, because the C runtime's `free` takes
-    /// only blocks of its `malloc`.
+    /// The largest alignment in bytes: 4 GiB, or 1 GiB with musl. On Windows it is 16, because the C runtime's `free`
+    /// takes only blocks of its `malloc`.
     pub const MAX: usize = if cfg!(target_env = "musl") {
-        // The aligned_alloc() of musl 1.2.5 keeps the number of bytes that an alignment leaves unused in an int. If that
-        // overflows, at 2 GiB, it writes to an address far outside its mapping.
+        // The aligned_alloc() of musl 1.2.5 keeps the number of bytes that an alignment leaves unused in an int. If
+        // that overflows, at 2 GiB, it writes to an address far outside its mapping.
         1 << 30
     } else if cfg!(unix) {
         1 << 32

@@ -58,8 +58,8 @@ impl Attributes {
         }
     }
 
-    /// What touching gives the bytes of a new block. No `calloc` aligns or locks, so the zeros of an aligned or secure block
-    /// are written.
+    /// What touching gives the bytes of a new block. No `calloc` aligns or locks, so the zeros of an aligned or secure
+    /// block are written.
     #[inline]
     pub(crate) fn contents(self, init: Init) -> Contents {
         match init {
@@ -68,13 +68,13 @@ impl Attributes {
         }
     }
 
-    /// What a new block must hold into which a block of these attributes is copied. The zeros of a lazy block are not copied.
+    /// What a new block must hold before one of these attributes is copied into it. Zeros of a lazy one are not copied.
     pub(crate) const fn init_of_copy(self) -> Init {
         if self.is_lazy() { Init::ZERO } else { Init::Uninit }
     }
 
-    /// Counts `len` more bytes as live, or refuses them. A lazy block takes no memory yet, so only the set limit can refuse
-    /// it.
+    /// Counts `len` more bytes as live, or refuses them. Only the set limit refuses a lazy block, which takes no memory
+    /// yet.
     #[inline]
     pub(super) fn charge(self, len: usize) -> Result<(), OutOfMemory> {
         if self.is_lazy() { budget::charge_resident(len) } else { budget::charge(len) }

@@ -14,16 +14,16 @@ use crate::{budget, debug, os, placement, reclaim};
 pub struct Consumed {
     /// The block, which is now owned.
     pub block: Block,
-    /// Whether the resize failed. The block then has the length that it had before, or the requested one if that is shorter.
+    /// Whether the resize failed. The block then has its old length, or the requested one if that is shorter.
     pub resize_failed: bool,
 }
 
 impl Block {
-    /// Takes over a block that C's `malloc` made, and resizes it to `len` bytes. It keeps its contents. All of it is made
-    /// resident; the contents of new bytes are undefined.
+    /// Takes over a block that C's `malloc` made, and resizes it to `len` bytes. It keeps its contents. All of it is
+    /// made resident; the contents of new bytes are undefined.
     ///
-    /// If the allocator or the system cannot give that much more, the block is taken over as it is:
-    /// see [`Consumed::resize_failed`].
+    /// If the allocator or the system cannot give that much more, the block is taken over as it is: see
+    /// [`Consumed::resize_failed`].
     ///
     /// # Parameters
     ///
@@ -36,9 +36,9 @@ impl Block {
     ///
     /// # Safety
     ///
-    /// `start` must come from `malloc`, `calloc`, `realloc` or `posix_memalign` of this process's C library (on Windows: of
-    /// the C runtime that this crate is linked to). It must not be freed yet, and the caller must own it. After `Ok` the
-    /// memory may be used only through the block.
+    /// `start` must come from `malloc`, `calloc`, `realloc` or `posix_memalign` of this process's C library (on
+    /// Windows: of the C runtime that this crate is linked to). It must not be freed yet, and the caller must own it.
+    /// After `Ok` the memory may be used only through the block.
     ///
     /// # Examples
     ///
@@ -94,12 +94,12 @@ impl Block {
     /// Adds a consumed block, with a redzone of this length after it, to the debug mode's records.
     fn admit_consumed(&self, redzone: usize) {
         if debug::is_enabled() {
-            // SAFETY: the block has room for the redzone. Every method that moves or ends a block takes its record out first.
+            // SAFETY: the block has room for the redzone. Methods that move or end a block take its record out first.
             unsafe { debug::admit(self.start, self.len, redzone, false) }
         }
     }
 
-    /// Checks whether [`consume`](Self::consume) would be refused now. Changes nothing; the caller still owns the block.
+    /// Checks whether [`consume`](Self::consume) would be refused now. Changes nothing.
     ///
     /// # Errors
     ///

@@ -5,8 +5,8 @@ use std::ptr::NonNull;
 use crate::os;
 use crate::residency::for_each_resident;
 
-/// Gives the pages that lie wholly in these bytes back to the system. Returns whether that succeeded. The pages usually hold
-/// zeros then; see [`zero`] for when they do not.
+/// Gives the pages that lie wholly in these bytes back to the system. Returns whether that succeeded. The pages usually
+/// hold zeros then; see [`zero`] for when they do not.
 ///
 /// # Safety
 ///
@@ -20,9 +20,9 @@ pub(super) unsafe fn discard(start: NonNull<u8>, len: usize) -> bool {
     len == 0 || unsafe { os::discard(start.as_ptr().add(first), len) }
 }
 
-/// Zeroes bytes. Their pages are given back to the system: they take no memory then, and are zero when they are used again.
-/// Zeros are written where that is not enough: at both ends, and to pages that are still resident afterwards, because the
-/// allocator has them in memory that it shares.
+/// Zeroes bytes. Their pages are given back to the system: they take no memory then, and are zero when they are used
+/// again. Zeros are written where that is not enough: at both ends, and to pages that are still resident afterwards,
+/// because the allocator has them in memory that it shares.
 ///
 /// # Safety
 ///
@@ -38,8 +38,8 @@ pub(super) unsafe fn zero(start: NonNull<u8>, len: usize) {
         if !discard(start, len) || for_each_resident(start.as_ptr(), len, zero).is_err() {
             start.write_bytes(0, len);
         }
-        // Pages at the ends may hold other data too, so they were not given back. And they may be swapped out, which does
-        // not count as resident.
+        // Pages at the ends may hold other data too, so they were not given back. And they may be swapped out, which
+        // does not count as resident.
         start.write_bytes(0, end);
         start.add(len - end).write_bytes(0, end);
     }
@@ -49,8 +49,8 @@ pub(super) unsafe fn zero(start: NonNull<u8>, len: usize) {
 ///
 /// # Safety
 ///
-/// Both must be live blocks of at least `len` bytes. They must not be the same block, and nobody else may access them. `to`
-/// must hold zeros.
+/// Both must be live blocks of at least `len` bytes. They must not be the same block, and nobody else may access them.
+/// `to` must hold zeros.
 pub(super) unsafe fn copy_to_zeros(from: NonNull<u8>, to: NonNull<u8>, len: usize) {
     const STRETCH: usize = 4096;
     static ZEROS: [u8; STRETCH] = [0; STRETCH];

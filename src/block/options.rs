@@ -39,15 +39,15 @@ impl BlockOptions {
 
     /// Makes the block's address a multiple of `alignment`.
     ///
-    /// If a resize does not fit where the block is, it copies the block, because C's `realloc` does not keep alignments.
+    /// If a resize does not fit in place, it copies the block, because C's `realloc` does not keep alignments.
     #[must_use]
     pub const fn align(mut self, alignment: Alignment) -> Self {
         self.attributes = self.attributes.aligned(alignment);
         self
     }
 
-    /// Makes the block's pages resident on first use only. Until then the block takes addresses, but no memory. Only the set
-    /// limit can refuse such a block, so its first use may meet the system's out-of-memory killer.
+    /// Makes the block's pages resident on first use only. Until then the block takes addresses, but no memory. Only
+    /// the set limit can refuse such a block, so its first use may meet the system's out-of-memory killer.
     ///
     /// A block that is filled with a byte other than 0, or secure, is resident at once nevertheless.
     ///
@@ -65,8 +65,8 @@ impl BlockOptions {
         self
     }
 
-    /// Locks the block in memory, so that it is never swapped out, leaves it out of core dumps, and wipes it before it is
-    /// freed. The block has pages of its own. Only Linux and FreeBSD can do this; elsewhere the block is refused.
+    /// Locks the block in memory, so that it is never swapped out, leaves it out of core dumps, and wipes it before it
+    /// is freed. The block has pages of its own. Only Linux and FreeBSD can do this; elsewhere the block is refused.
     ///
     /// [`Block::into_raw`] ends this. Wiping the block is then up to whoever gets it.
     ///

@@ -20,13 +20,13 @@ use crate::{placement, reclaim, residency};
 
 /// One run of bytes from C's `malloc`, all of it resident, freed with C's `free` when dropped.
 ///
-/// A block is never empty, and only [`resize`](Self::resize) can move it. Use [`BlockOptions`](crate::BlockOptions) for a
-/// block that is aligned, lazy or secure.
+/// A block is never empty, and only [`resize`](Self::resize) can move it. Use [`BlockOptions`](crate::BlockOptions) for
+/// a block that is aligned, lazy or secure.
 ///
 /// Its bytes may be uninitialised, as `malloc` leaves them. That is why they are reached through a pointer or as
 /// [`MaybeUninit`], and why [`as_slice`](Self::as_slice) is unsafe.
 ///
-/// Threads can send blocks to each other and share them. There is no `Clone`: a copy takes memory, which may be refused.
+/// Threads can send and share blocks. There is no `Clone`: a copy takes memory, which may be refused.
 pub struct Block {
     pub(super) start: NonNull<u8>,
     pub(super) len: usize,
@@ -47,8 +47,8 @@ impl Block {
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`] if the machine, its container, the set limit or the allocator does not have that much, or if `len`
-    /// is 0 or more than `isize::MAX`.
+    /// [`OutOfMemory`] if the machine, its container, the set limit or the allocator does not have that much, or if
+    /// `len` is 0 or more than `isize::MAX`.
     ///
     /// # Examples
     ///
@@ -63,8 +63,8 @@ impl Block {
         Self::allocate(len, Init::Uninit, Attributes::PLAIN)
     }
 
-    /// Allocates `len` zeroed bytes with `calloc` and makes them resident. Memory that the system has cleared is not cleared
-    /// again.
+    /// Allocates `len` zeroed bytes with `calloc` and makes them resident. Memory that the system has cleared is not
+    /// cleared again.
     ///
     /// # Errors
     ///
@@ -83,8 +83,8 @@ impl Block {
         Self::allocate(len, Init::ZERO, Attributes::PLAIN)
     }
 
-    /// Allocates `len` bytes with `malloc`, makes them resident and sets each of them to `byte`. This takes less time than
-    /// filling them afterwards.
+    /// Allocates `len` bytes with `malloc`, makes them resident and sets each of them to `byte`. This takes less time
+    /// than filling them afterwards.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl Block {
             // SAFETY: the block was just made. It has `len` bytes, and nobody else knows them.
             unsafe { touch(block.start, 0, len, attributes.contents(init))? };
         } else if init == Init::ZERO {
-            // SAFETY: likewise.
+            // SAFETY: as above.
             unsafe { lazy::zero(block.start, len) };
         }
         block.complete(init);
@@ -148,8 +148,8 @@ impl Block {
         let redzone = debug::redzone_len();
         if redzone > 0 {
             let is_lazy = self.attributes.is_lazy();
-            // SAFETY: the block was just made, with room for the redzone. Every method that moves or ends a block takes its
-            // record out first.
+            // SAFETY: the block was just made, with room for the redzone. Every method that moves or ends a block takes
+            // its record out first.
             unsafe {
                 if init == Init::Uninit && !is_lazy {
                     debug::paint(self.start.as_ptr(), self.len);
@@ -174,8 +174,8 @@ impl Block {
     /// The address of the first byte. It is aligned as `malloc` aligns, or as
     /// [`BlockOptions::align`](crate::BlockOptions::align) asked.
     ///
-    /// It is valid for reads and writes of [`len`](Self::len) bytes until the block is resized, given away or dropped. Do not
-    /// write through it while a slice of the block exists, or while another thread uses the same bytes.
+    /// It is valid for reads and writes of [`len`](Self::len) bytes until the block is resized, given away or dropped.
+    /// Do not write through it while a slice of the block exists, or while another thread uses the same bytes.
     #[inline]
     #[must_use]
     pub fn as_ptr(&self) -> *mut u8 {
@@ -239,7 +239,7 @@ impl Block {
         unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 
-    /// Repeats `pattern` over the whole block. The last repetition is cut off at the end. An empty pattern changes nothing.
+    /// Repeats `pattern` over the whole block. The last repetition is cut off. An empty pattern changes nothing.
     ///
     /// # Examples
     ///
@@ -255,8 +255,8 @@ impl Block {
         unsafe { fill(self.start.as_ptr(), self.len, pattern.as_ptr(), pattern.len(), 0) }
     }
 
-    /// Asks the system how many of the block's bytes lie in resident pages: from 0 to [`len`](Self::len). It is fewer than
-    /// `len` if the system has swapped some of them out.
+    /// Asks the system how many of the block's bytes lie in resident pages: from 0 to [`len`](Self::len). It is fewer
+    /// than `len` if the system has swapped some of them out.
     ///
     /// # Errors
     ///
@@ -277,7 +277,7 @@ impl Block {
         unsafe { residency::resident_bytes(self.start.as_ptr(), self.len) }
     }
 
-    /// Zeroes the block in a way that the compiler does not remove. It removes ordinary writes to memory that is then freed.
+    /// Zeroes the block. The compiler does not remove this, as it removes ordinary writes before memory is freed.
     pub(crate) fn wipe(&mut self) {
         self.as_uninit_mut().zeroize();
     }
@@ -293,9 +293,9 @@ impl Block {
 
     /// Gives the block away. Whoever gets the address must free it with C's `free`.
     ///
-    /// A secure block is then no longer locked, nor hidden from core dumps. It keeps its contents, of which a small one gets a
-    /// copy at another address: wiping them is up to the new owner. If there is no memory for that copy, the process is
-    /// aborted, as where Rust's own collections find none.
+    /// A secure block is then no longer locked, nor hidden from core dumps. It keeps its contents, of which a small one
+    /// gets a copy at another address: wiping them is up to the new owner. If there is no memory for that copy, the
+    /// process is aborted, as where Rust's own collections find none.
     ///
     /// # Examples
     ///
@@ -323,8 +323,8 @@ impl Block {
     ///
     /// # Errors
     ///
-    /// [`Corruption`] if the [debug mode](crate::debug) is on and somebody wrote past the block's end. The block is freed
-    /// nevertheless.
+    /// [`Corruption`] if the [debug mode](crate::debug) is on and somebody wrote past the block's end. The block is
+    /// freed nevertheless.
     #[inline]
     pub fn free(self) -> Result<(), Corruption> {
         let block = ManuallyDrop::new(self);

@@ -12,11 +12,11 @@ use crate::touch::{Contents, touch};
 use crate::{budget, debug, os, placement, reclaim};
 
 impl Block {
-    /// Resizes the block with `realloc`, which may move it. The contents are kept up to the smaller length. New bytes are
-    /// made resident; their contents are undefined.
+    /// Resizes the block with `realloc`, which may move it. The contents are kept up to the smaller length. New bytes
+    /// are made resident; their contents are undefined.
     ///
-    /// A lazy block stays lazy. A secure block is copied into another block. So is an aligned or a lazy block that does not
-    /// fit where it is; of a lazy one only what is not zero is copied. During the copy there is memory for both.
+    /// A lazy block stays lazy. A secure block is copied into another block. So is an aligned or a lazy block that does
+    /// not fit where it is; of a lazy one only what is not zero is copied. During the copy there is memory for both.
     ///
     /// # Parameters
     ///
@@ -75,8 +75,8 @@ impl Block {
         self.grown_in_place(old, len).inspect_err(|_| self.shrink_back(old))
     }
 
-    /// Resizes an aligned, lazy or secure block: where it is, or else by a copy. C's `realloc` would lose the alignment, touch
-    /// lazy pages, or leave secrets in memory that it frees. A secure block is always copied, and the old one wiped.
+    /// Resizes an aligned, lazy or secure block: where it is, or else by a copy. C's `realloc` would lose the
+    /// alignment, touch lazy pages, or free memory that holds secrets.
     fn relocate(&mut self, len: usize) -> Result<(), OutOfMemory> {
         let old = self.len;
         // SAFETY: the block is alive.
@@ -92,19 +92,18 @@ impl Block {
             }
         }
         let mut copy = Self::allocate_at_once(len, self.attributes.init_of_copy(), self.attributes)?;
-        // SAFETY: the old block has `old` bytes. The copy is a different block, which was just made as `init_of_copy` says.
+        // SAFETY: the old block has `old` bytes. The copy is another block, just made as `init_of_copy` says.
         unsafe { copy.take_contents(self.start, old) };
         mem::swap(self, &mut copy);
         Ok(())
     }
 
-    /// Copies the contents of another block of `len` bytes, as far as there is room. Of a lazy block only what is not zero is
-    /// copied.
+    /// Copies the contents of another block of `len` bytes, as far as they fit: of a lazy one only what is not zero.
     ///
     /// # Safety
     ///
-    /// `from` must be the start of a different block, which has `len` bytes and which nobody else accesses. This block must
-    /// just have been made as [`init_of_copy`](Attributes::init_of_copy) says.
+    /// `from` must be the start of a different block, which has `len` bytes and which nobody else accesses. This block
+    /// must just have been made as [`init_of_copy`](Attributes::init_of_copy) says.
     pub(crate) unsafe fn take_contents(&mut self, from: NonNull<u8>, len: usize) {
         let kept = len.min(self.len);
         // SAFETY: these are two blocks, and both have `kept` bytes. If this one is lazy, it holds zeros.
@@ -139,8 +138,8 @@ impl Block {
         if attributes.is_lazy() { budget::check_limit(more) } else { budget::check(more) }
     }
 
-    /// Resizes the block like [`resize`](Self::resize). If that fails, the block stays where it is, and is cut to `len` if it
-    /// is longer. Returns whether it failed.
+    /// Resizes the block like [`resize`](Self::resize). If that fails, the block stays where it is, and is cut to `len`
+    /// if it is longer. Returns whether it failed.
     ///
     /// `len` must be at least 1.
     #[cfg(feature = "napi")]
@@ -168,8 +167,8 @@ impl Block {
         self.len = len;
     }
 
-    /// Lengthens the block to `len` bytes where it is, if it holds that many according to C, and makes them resident. Returns
-    /// whether that succeeded: never in the debug mode, in which the redzone follows the block.
+    /// Lengthens the block to `len` bytes where it is, if it holds that many according to C, and makes them resident.
+    /// Returns whether that succeeded: never in the debug mode, in which the redzone follows the block.
     ///
     /// `len` must be at least the block's length.
     pub(crate) fn grow_in_place(&mut self, len: usize) -> bool {
@@ -179,8 +178,8 @@ impl Block {
         fits && self.grown_in_place(self.len, len).is_ok()
     }
 
-    /// Counts the bytes from `old` to `len` as live, and makes them resident. The allocator must have given them already. On an
-    /// error `self.len` is the length that counts as live: `old` or `len`.
+    /// Counts the bytes from `old` to `len` as live, and makes them resident. The allocator must have given them
+    /// already. On an error `self.len` is the length that counts as live: `old` or `len`.
     pub(super) fn grown_in_place(&mut self, old: usize, len: usize) -> Result<(), OutOfMemory> {
         if len == old {
             return Ok(());
@@ -199,7 +198,7 @@ impl Block {
         Ok(())
     }
 
-    /// Shrinks the block to `len` bytes after [`grown_in_place`](Self::grown_in_place) failed. `len` must be at least 1.
+    /// Shrinks the block to `len` bytes, at least 1, after [`grown_in_place`](Self::grown_in_place) failed.
     pub(super) fn shrink_back(&mut self, len: usize) {
         let room = BlockLen::new(len).and_then(|len| len.plus(debug::redzone_len()));
         // SAFETY: the block owns `start`, and `&mut self` ensures that nobody else uses the old address.

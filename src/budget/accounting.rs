@@ -39,8 +39,8 @@ impl Accounting {
 
     /// Counts `len` more bytes. Only the set limit can refuse them.
     ///
-    /// Refused bytes are never counted, not even for a moment: otherwise other threads could be refused because of them,
-    /// and the peak would include them.
+    /// Refused bytes are never counted, not even for a moment: otherwise other threads could be refused because of
+    /// them, and the peak would include them.
     #[inline]
     pub(super) fn charge(&self, len: usize) -> Result<(), OutOfMemory> {
         let mut live = self.live.load(Ordering::Relaxed);

@@ -1,9 +1,10 @@
 //! How many mappings secure pages may take.
 //!
-//! Where pages are locked, a mapping is cut in two or three. At the limit of mappings a runtime cannot go on: V8 ends the
-//! process. So an eighth of them is kept for the rest of the process, and what would need it is refused.
+//! Where pages are locked, a mapping is cut in two or three. At the limit of mappings a runtime cannot go on: V8 ends
+//! the process. So an eighth of them is kept for the rest of the process, and what would need it is refused.
 //!
-//! To count the mappings of the process takes time: up to 20 ms. So each look-up grants half of what is left without another.
+//! To count the mappings of the process takes time: up to 20 ms. So each look-up grants half of what is left without
+//! another.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

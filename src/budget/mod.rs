@@ -2,7 +2,7 @@
 //!
 //! If a process touches more pages than the system has, the touch does not fail: the system kills the process. So the
 //! memory that is left is looked up first. A lookup reads a few files, which takes some 50 µs: too long for a small
-//! request. Therefore each lookup gives the thread an allowance, which later requests of the thread use up without a lookup.
+//! request. Therefore each lookup gives the thread an allowance, which its later requests use up.
 
 mod accounting;
 pub(crate) mod mappings;
@@ -13,16 +13,16 @@ use self::accounting::Accounting;
 use crate::error::OutOfMemory;
 use crate::os;
 
-/// How much a large request must leave for the rest of the process. It is touched in steps, while other processes may take
-/// memory too.
+/// How much a large request must leave for the rest of the process. It is touched in steps, while other processes may
+/// take memory too.
 const RESERVE: usize = 32 << 20;
 
-/// How much any other request must leave. A language runtime needs memory of its own to go on, and many small blocks can
-/// fill a container just as one large block can.
+/// How much any other request must leave. A language runtime needs memory of its own to go on, and many small blocks
+/// can fill a container just as one large block can.
 const LEAST_RESERVE: usize = 16 << 20;
 
-/// Requests of this length or more always need a lookup, and are touched in steps. C libraries map each such block anew, so
-/// touching it takes far longer than the lookup.
+/// Requests of this length or more always need a lookup, and are touched in steps. C libraries map each such block
+/// anew, so touching it takes far longer than the lookup.
 const LARGE: usize = 32 << 20;
 
 /// The shortest step in which a large block is touched. There is a lookup before each step.
@@ -70,8 +70,7 @@ pub struct Budget {
     pub available: Option<u64>,
 }
 
-/// Looks up how much memory the process's blocks use, and how much is left. On Linux this reads a few files, which takes
-/// some 50 µs.
+/// Looks up how much memory the process's blocks use, and how much is left. On Linux that takes some 50 µs.
 ///
 /// # Examples
 ///
@@ -142,8 +141,8 @@ pub(crate) fn refund(len: usize) {
     });
 }
 
-/// Counts `len` bytes less as live that may never have been resident. The allowance stays, as it is unknown how much memory
-/// they set free.
+/// Counts `len` bytes less as live that may never have been resident. The allowance stays, as it is unknown how much
+/// memory they set free.
 #[inline]
 pub(crate) fn refund_untouched(len: usize) {
     ACCOUNTING.refund(len);
@@ -249,9 +248,6 @@ mod tests {
 
     #[test]
     fn refunds_never_raise_the_allowance_above_its_grant() {
-        let spending = Spending::new();
-        spending.grant(100);
-        spending.left.set(40);
         SPENDING.with(|mine| {
             mine.grant(100);
             mine.left.set(40);

@@ -1,8 +1,8 @@
 //! The debug mode, which finds out what C code did to a program's blocks.
 //!
-//! A **redzone** follows each block: bytes that nobody may write to. A record is kept of each block. The redzone is checked
-//! when the block is resized, given away or freed, and damage is reported on the standard error, once. Freed memory and
-//! memory that nobody has written to hold a pattern.
+//! A **redzone** follows each block: bytes that nobody may write to. A record is kept of each block. The redzone is
+//! checked when the block is resized, given away or freed, and damage is reported on the standard error, once. Freed
+//! memory and memory that nobody has written to hold a pattern.
 //!
 //! When it is off, each allocation and each free reads one flag.
 

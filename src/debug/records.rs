@@ -1,14 +1,14 @@
 //! The records of blocks that the debug mode keeps.
 //!
-//! A record is removed before the allocator can give the block's address to another block, and added only once the block is
-//! there. So each address has at most one record, and a record always means a live block.
+//! A record is removed before the allocator can give the block's address to another block, and added only once the
+//! block is there. So each address has at most one record, and a record always means a live block.
 
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::redzone::{self, Damage};
-use super::report::{Corruption, count_untold, report};
+use super::redzone;
+use super::report::{Corruption, Details, count_untold, report};
 use super::switch::is_enabled;
 
 /// How many bytes after each block nobody may write to.
@@ -17,8 +17,8 @@ const REDZONE: usize = 64;
 /// Where a block starts: its owner's pointer, not only a number, as the redzone is reached through it.
 struct Start(NonNull<u8>);
 
-// SAFETY: blocks may be used in any thread. The pointer is used only for a live block: while `RECORDS` is locked and the
-// record is in it, or by the block's owner.
+// SAFETY: blocks may be used in any thread. The pointer is used only for a live block: while `RECORDS` is locked and
+// the record is in it, or by the block's owner.
 unsafe impl Send for Start {}
 
 /// What is known about a block.
@@ -76,12 +76,9 @@ impl Record {
         };
         // SAFETY: passed on from the caller.
         unsafe { self.write_redzone() };
-        Err(self.corruption(damage, found_by))
-    }
-
-    fn corruption(&self, damage: Damage, found_by: &'static str) -> Corruption {
+        let &Self { len, redzone, ref stack, .. } = self;
         let address = self.start.0.as_ptr().addr();
-        Corruption::new(address, self.len, self.redzone, damage, found_by, self.stack.clone())
+        Err(Corruption(Box::new(Details { address, len, redzone, damage, found_by, stack: stack.clone() })))
     }
 }
 
@@ -137,8 +134,8 @@ pub(crate) fn suspend(start: NonNull<u8>, found_by: &'static str) -> Option<Reco
     Some(record)
 }
 
-/// Puts back the record of a block that was resized. If that succeeded, `resized`, the block has a redzone now. Otherwise it
-/// has one if it had one before.
+/// Puts back the record of a block that was resized. If that succeeded, `resized`, the block has a redzone now.
+/// Otherwise it has one if it had one before.
 ///
 /// # Safety
 ///
@@ -163,7 +160,7 @@ pub(crate) fn shorten(start: NonNull<u8>, len: usize) {
     if let Some(record) = lock().blocks.get_mut(&start.as_ptr().addr()) {
         debug_assert!(len <= record.len);
         record.len = len;
-        // SAFETY: the record is in the map, which is locked. The block was longer before, so the redzone still lies in it.
+        // SAFETY: the record is in the map, which is locked. The block was longer, so it has room for the redzone.
         unsafe { record.write_redzone() };
     }
 }
@@ -189,8 +186,8 @@ pub(crate) fn retire(start: NonNull<u8>, found_by: &'static str) -> Result<(), C
     }
 }
 
-/// Keeps the stack of a block's allocation, if none is kept yet. Returns the one that is kept; `None` if there is no such
-/// block.
+/// Keeps the stack of a block's allocation, if none is kept yet. Returns the one that is kept; `None` if there is no
+/// such block.
 #[cfg(feature = "napi")]
 pub(crate) fn note_allocation(start: NonNull<u8>, stack: String) -> Option<String> {
     let mut records = lock();

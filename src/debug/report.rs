@@ -12,30 +12,19 @@ use super::redzone::Damage;
 ///
 /// Its text has several lines: the block, what was found, and the stack of the block's allocation.
 #[derive(Debug)]
-pub struct Corruption(Box<Details>);
+pub struct Corruption(pub(super) Box<Details>);
 
 #[derive(Debug)]
-struct Details {
-    address: usize,
-    len: usize,
-    redzone: usize,
-    damage: Damage,
-    found_by: &'static str,
-    stack: Option<Box<str>>,
+pub(super) struct Details {
+    pub(super) address: usize,
+    pub(super) len: usize,
+    pub(super) redzone: usize,
+    pub(super) damage: Damage,
+    pub(super) found_by: &'static str,
+    pub(super) stack: Option<Box<str>>,
 }
 
 impl Corruption {
-    pub(super) fn new(
-        address: usize,
-        len: usize,
-        redzone: usize,
-        damage: Damage,
-        found_by: &'static str,
-        stack: Option<Box<str>>,
-    ) -> Self {
-        Self(Box::new(Details { address, len, redzone, damage, found_by, stack }))
-    }
-
     /// The block's address.
     #[must_use]
     pub fn address(&self) -> usize {

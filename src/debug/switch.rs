@@ -32,8 +32,8 @@ pub fn is_enabled() -> bool {
     ENABLED.load(Ordering::Relaxed)
 }
 
-/// Switches the debug mode on if the environment variables ask for it. Only the first call decides: what the program sets
-/// later, or sets for a worker, changes nothing.
+/// Switches the debug mode on if the environment variables ask for it. Only the first call decides: what the program
+/// sets later, or sets for a worker, changes nothing.
 #[cfg(feature = "napi")]
 pub(crate) fn enable_from_environment() {
     static DECIDED: Once = Once::new();

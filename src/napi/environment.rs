@@ -14,7 +14,6 @@ use super::node_api::event_loop::EventLoop;
 use super::node_api::failure::{Failure, Outcome, check};
 use super::node_api::scope::in_scope;
 use super::state::backing_stores::BackingStores;
-use super::state::registers::Registers;
 use super::state::registry;
 use super::state::slots::Slots;
 use super::state::store_ends::{Finalizers, StoreEnds};
@@ -42,8 +41,8 @@ pub(crate) struct Environment {
     pub(crate) transfer: Captured,
     /// `Bun.gc`; none elsewhere.
     bun_gc: Captured,
-    pub(crate) raw_calls_taken: Cell<bool>,
-    pub(crate) registers: Cell<&'static Registers>,
+    /// How often the raw calls were handed out: each time to another owner.
+    pub(crate) owners: Cell<u32>,
     /// Bytes that V8 has not been told of yet.
     unreported: Cell<i64>,
 }
@@ -77,8 +76,7 @@ impl Environment {
             others: RefCell::default(),
             transfer: Captured::transfer(env)?,
             bun_gc,
-            raw_calls_taken: Cell::new(false),
-            registers: Cell::new(Registers::leak()),
+            owners: Cell::new(0),
             unreported: Cell::new(0),
         });
         registry::add(environment.slots.table());

@@ -20,6 +20,8 @@ export interface RawCalls {
   free(this: void): void
   /** Frees a slot's block, whatever is in flight. */
   freeNow(this: void): void
+  /** What a slot is made with that these calls can name. */
+  readonly owner: number
   /** How far a slot's next key is from its last one. */
   readonly keyStep: number
   /** Every key is below this. */

@@ -23,9 +23,10 @@ use crate::block::{Attributes, Init};
 use crate::debug::Corruption;
 use crate::{Block, Pool};
 
-/// Makes an entry for a new slot: `this` is its JavaScript object. Returns the entry's number.
-pub(super) fn open(environment: &Environment, this: sys::napi_value) -> Outcome<u32> {
-    let index = environment.slots.occupy().ok_or_else(|| Failure::out_of_range("There are too many slots"))?;
+/// Makes an entry for a new slot, which the raw calls of its owner can name: `this` is its JavaScript object. Returns the
+/// entry's number.
+pub(super) fn open(environment: &Environment, owner: u32, this: sys::napi_value) -> Outcome<u32> {
+    let index = environment.slots.occupy(owner).ok_or_else(|| Failure::out_of_range("There are too many slots"))?;
     let slot = environment.slots.get(index);
     watch::watch(environment, slot, this).inspect_err(|_| slot.vacate())?;
     sweep_if_slots_are_due(environment);
@@ -95,13 +96,16 @@ pub(super) fn put(
 }
 
 /// Frees the block at once, or gives it back to its pool. If somebody may be using its bytes it is let go; if it has
-/// escaped, it is left to its `ArrayBuffer`.
+/// escaped, it is left to its `ArrayBuffer`. Returns for whom it was let go.
 #[inline]
-pub(super) fn free(environment: &Environment, slot: SlotRef<'_>) -> Outcome<()> {
+pub(super) fn free(environment: &Environment, slot: SlotRef<'_>) -> Outcome<Option<User>> {
     if slot.state() == State::Live {
-        return free_live(environment, slot);
+        free_live(environment, slot)?;
+        return Ok(None);
     }
-    free_viewed(environment, slot, user_of(environment, slot))
+    let user = user_of(environment, slot);
+    free_viewed(environment, slot, user)?;
+    Ok(user)
 }
 
 /// [`free`] for who knows that nobody is using the bytes.
@@ -115,7 +119,6 @@ pub(super) fn free_now(environment: &Environment, slot: SlotRef<'_>) -> Outcome<
 #[inline]
 fn free_live(environment: &Environment, slot: SlotRef<'_>) -> Outcome<()> {
     let (_, len) = slot.parts().ok_or_else(Failure::freed)?;
-    environment.registers.get().set_user(None);
     let freed = free_block(environment, slot);
     environment.report_removed(len);
     Ok(freed?)
@@ -126,7 +129,6 @@ fn free_live(environment: &Environment, slot: SlotRef<'_>) -> Outcome<()> {
 #[inline(never)]
 fn free_viewed(environment: &Environment, slot: SlotRef<'_>, user: Option<User>) -> Outcome<()> {
     slot.parts().ok_or_else(Failure::freed)?;
-    environment.registers.get().set_user(None);
     if user.is_none() && recover_unreported(environment, slot)? {
         return Ok(free_block(environment, slot)?);
     }

@@ -36,13 +36,12 @@ use napi::bindgen_prelude::{Env, Object};
 use napi_derive::napi;
 
 use environment::Environment;
+use node_api::failure::throwing;
 
 /// Runs as an environment loads the addon.
 #[napi(module_exports)]
 pub fn load(_exports: Object, env: Env) -> napi::Result<()> {
     crate::os::stay_loaded();
     crate::debug::enable_from_environment();
-    Environment::create(env.raw())
-        .and_then(|environment| teardown::watch(&environment))
-        .map_err(|failure| failure.thrown(env.raw()))
+    throwing(env, || teardown::watch(&Environment::create(env.raw())?))
 }

@@ -13,11 +13,10 @@ use super::viewed::{abandon, recover, user_of};
 use crate::Block;
 use crate::block::Init;
 
-/// Resizes the block, which keeps its pool. One that has escaped, or whose bytes somebody may be using, is copied into a new
+/// Resizes the block, which keeps its pool. Returns for whom the old one was let go. One that has escaped, or whose bytes somebody may be using, is copied into a new
 /// block; so is one that is secure, or of a pool that scrubs: C's `realloc` would leave bytes behind that nobody zeroes.
-pub(super) fn resize(environment: &Environment, slot: SlotRef<'_>, len: usize) -> Outcome<()> {
+pub(super) fn resize(environment: &Environment, slot: SlotRef<'_>, len: usize) -> Outcome<Option<User>> {
     let (_, old) = slot.parts().ok_or_else(Failure::freed)?;
-    environment.registers.get().set_user(None);
     let user = user_of(environment, slot);
     must_be_intact(slot, "by resize()")?;
     let leaves_bytes = slot.attributes().is_secure() || slot.origin().is_some_and(|pool| pool.scrubs());
@@ -36,7 +35,7 @@ pub(super) fn resize(environment: &Environment, slot: SlotRef<'_>, len: usize) -
     with_retries(environment, || slot.change(|block| block.resize(len)).transpose())?.ok_or_else(Failure::freed)?;
     environment.report_added(len);
     environment.report_removed(old);
-    Ok(())
+    Ok(None)
 }
 
 /// Refuses a resize that the machine or the set limit would refuse now.
@@ -64,7 +63,7 @@ fn replace(
     mut block: PooledBlock,
     recovered: bool,
     user: Option<User>,
-) -> Outcome<()> {
+) -> Outcome<Option<User>> {
     let (start, old) = slot.parts().ok_or_else(Failure::freed)?;
     // A sweep that made room for the new block may have found that nobody has the old one's ArrayBuffer.
     let (recovered, user) = if slot.state() == State::Viewed { (recovered, user) } else { (true, None) };
@@ -79,5 +78,5 @@ fn replace(
     }
     environment.slots.counters().explicit_frees.add(1);
     put(environment, slot, block, |counters| &counters.allocations);
-    Ok(())
+    Ok(user)
 }

@@ -119,7 +119,6 @@ pub(super) fn abandon(environment: &Environment, slot: SlotRef<'_>, user: Option
     drop(last);
     if user.is_some() {
         note_let_go(environment, len);
-        environment.registers.get().set_user(user);
     }
 }
 

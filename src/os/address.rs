@@ -6,7 +6,7 @@
 pub(crate) enum InvalidAddress {
     /// The address is not mapped for reading and writing.
     NotWritable,
-    /// The bytes before the address, where the allocator keeps the block's size, are not mapped for reading and writing.
+    /// The bytes before the address, where the block's size is kept, are not mapped for reading and writing.
     NoHeader,
     /// The size before the address is one that does not fit into what is mapped.
     BadHeader {

@@ -31,8 +31,8 @@ pub(crate) unsafe fn show_in_dumps(start: *mut u8, len: usize) {
     unsafe { libc::madvise(start.cast(), len, SHOW) };
 }
 
-/// Keeps each of these whole pages resident from its first use on. Systems without such a lock make all of them resident
-/// at once.
+/// Keeps each of these whole pages resident from its first use on. Systems without such a lock make all of them
+/// resident at once.
 ///
 /// # Safety
 ///
@@ -40,7 +40,8 @@ pub(crate) unsafe fn show_in_dumps(start: *mut u8, len: usize) {
 pub(crate) unsafe fn lock(start: *mut u8, len: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
-        /// Since Linux 4.4. The call is made by its number, as the oldest supported C libraries have no function for it.
+        /// Since Linux 4.4. The call is made by its number, as the oldest supported C libraries have no function for
+        /// it.
         const MLOCK_ONFAULT: libc::c_uint = 1;
         // SAFETY: locking changes no contents.
         if unsafe { libc::syscall(libc::SYS_mlock2, start, len, MLOCK_ONFAULT) } == 0 {
@@ -62,8 +63,8 @@ pub(crate) unsafe fn lock(start: *mut u8, len: usize) -> io::Result<()> {
 ///
 /// As there.
 pub(crate) unsafe fn unlock(start: *mut u8, len: usize) {
-    // SAFETY: unlocking changes no contents. It fails if the process already has as many mappings as it may have; then the
-    // pages stay locked until they are unmapped.
+    // SAFETY: unlocking changes no contents. It fails if the process already has as many mappings as it may have; then
+    // the pages stay locked until they are unmapped.
     unsafe { libc::munlock(start.cast(), len) };
 }
 

@@ -1,7 +1,7 @@
 //! Larger pages than this machine has, for tests: builds with `--cfg mocked_pages`, which `npm run test:pages` makes.
 //!
-//! A mocked page is several real pages in a row. It counts as resident if any of them is, because a system with such pages
-//! would have brought in the whole page.
+//! A mocked page is several real pages in a row. It counts as resident if any of them is, because a system with such
+//! pages would have brought in the whole page.
 
 use std::io;
 use std::sync::OnceLock;

@@ -1,22 +1,7 @@
 //! What only the operating system can do. Only this folder asks which system it is.
 //!
-//! Each system has a module with everything that is imported from `platform` below. What a system cannot do, its module
-//! takes from [`unsupported`].
-//!
-//! - `BRINGS_MANY`: whether a call can bring in many pages at once, faster than one by one;
-//! - `page_size()`, and `huge_page_size()` if huge pages can be asked for;
-//! - `advise_huge(start, len, wanted)`: asks for huge pages where they fit, or for none;
-//! - `populate(start, len)`: makes whole pages resident in one call;
-//! - `resident_pages(start, states)`: which of the pages from `start` on are resident;
-//! - `discard(start, len)`: gives whole pages back, which are zero when they are used again;
-//! - `hide_from_dumps(start, len)` and `lock(start, len)`, what undoes them, and `lock_limit()`;
-//! - `mappings()`: how many mappings the process has, and may have;
-//! - `usable_size(block)`: how much a block of the C allocator holds;
-//! - `available_memory()`: how much more can be made resident;
-//! - `trim()`: has the C allocator give freed memory back to the system;
-//! - `validate_address(address)`: fails if no block of the C allocator can start there;
-//! - `symbol(name)`: a function that the process exports, and `is_standard_stream(descriptor)`;
-//! - `stay_loaded()`: keeps this library loaded until the process ends.
+//! Each system has a module with everything that [`unsupported`] lists. It imports from there what the system cannot
+//! do.
 
 #[cfg(feature = "napi")]
 mod address;
@@ -140,9 +125,7 @@ pub(crate) unsafe fn discard(start: *mut u8, len: usize) -> bool {
 ///
 /// As for [`discard`].
 pub(crate) unsafe fn hide_from_dumps(start: *mut u8, len: usize) -> io::Result<()> {
-    if fault::strikes() {
-        return Err(io::Error::from_raw_os_error(libc::ENOMEM));
-    }
+    fail_if_injected(libc::ENOMEM)?;
     // SAFETY: passed on from the caller.
     unsafe { platform::hide_from_dumps(start, len) }
 }
@@ -153,9 +136,7 @@ pub(crate) unsafe fn hide_from_dumps(start: *mut u8, len: usize) -> io::Result<(
 ///
 /// As for [`discard`].
 pub(crate) unsafe fn lock(start: *mut u8, len: usize) -> io::Result<()> {
-    if fault::strikes() {
-        return Err(io::Error::from_raw_os_error(libc::ENOMEM));
-    }
+    fail_if_injected(libc::ENOMEM)?;
     // SAFETY: passed on from the caller.
     unsafe { platform::lock(start, len) }
 }
@@ -168,11 +149,14 @@ pub(crate) unsafe fn lock(start: *mut u8, len: usize) -> io::Result<()> {
 pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io::Result<()> {
     #[cfg(mocked_pages)]
     use mocked as platform;
-    if fault::strikes() {
-        return Err(io::Error::from_raw_os_error(libc::EAGAIN));
-    }
+    fail_if_injected(libc::EAGAIN)?;
     // SAFETY: passed on from the caller.
     unsafe { platform::resident_pages(start, states) }
+}
+
+/// In tests of failing calls, fails with this error.
+fn fail_if_injected(errno: i32) -> io::Result<()> {
+    if fault::strikes() { Err(io::Error::from_raw_os_error(errno)) } else { Ok(()) }
 }
 
 /// The size of a page of memory in bytes. The system is asked once.

@@ -1,6 +1,6 @@
 //! What Unix systems have in common.
 
-#[cfg(feature = "napi")]
+#[cfg(any(feature = "napi", target_os = "linux"))]
 use std::ffi::{CStr, c_void};
 use std::io;
 #[cfg(any(feature = "napi", target_os = "linux", target_os = "freebsd"))]
@@ -55,7 +55,7 @@ pub(crate) unsafe fn resident_pages(start: *const u8, states: &mut [bool]) -> io
 }
 
 /// `dlsym`: a function that the process exports by this name.
-#[cfg(feature = "napi")]
+#[cfg(any(feature = "napi", target_os = "linux"))]
 pub(crate) fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
     // SAFETY: the name ends with a zero.
     NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })

@@ -1,4 +1,6 @@
 //! What a system answers if it cannot do something. A platform module takes from here what its system lacks.
+//!
+//! None of the unsafe functions here has a precondition.
 
 #![allow(dead_code, reason = "each platform takes only what it lacks")]
 
@@ -29,69 +31,37 @@ pub(crate) fn huge_page_size() -> Option<usize> {
 }
 
 /// Does nothing.
-///
-/// # Safety
-///
-/// None.
 pub(crate) unsafe fn advise_huge(_start: *mut u8, _len: usize, _wanted: bool) {}
 
 /// No call makes a range resident.
-///
-/// # Safety
-///
-/// None.
 pub(crate) unsafe fn populate(_start: *mut u8, _len: usize) -> bool {
     false
 }
 
 /// The system does not tell.
-///
-/// # Safety
-///
-/// None.
 pub(crate) unsafe fn resident_pages(_start: *const u8, _states: &mut [bool]) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 /// No call gives pages back and promises zeros for later.
-///
-/// # Safety
-///
-/// None.
 pub(crate) unsafe fn discard(_start: *mut u8, _len: usize) -> bool {
     false
 }
 
 /// Single pages cannot be left out of core dumps.
-///
-/// # Safety
-///
-/// None.
 pub(crate) unsafe fn hide_from_dumps(_start: *mut u8, _len: usize) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 /// There is nothing to undo.
-///
-/// # Safety
-///
-/// None.
 pub(crate) unsafe fn show_in_dumps(_start: *mut u8, _len: usize) {}
 
 /// Single pages cannot be locked.
-///
-/// # Safety
-///
-/// None.
 pub(crate) unsafe fn lock(_start: *mut u8, _len: usize) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 /// There is nothing to undo.
-///
-/// # Safety
-///
-/// None.
 pub(crate) unsafe fn unlock(_start: *mut u8, _len: usize) {}
 
 /// There is no limit, as nothing can be locked.
@@ -105,10 +75,6 @@ pub(crate) fn mappings() -> Option<Mappings> {
 }
 
 /// The allocator does not tell.
-///
-/// # Safety
-///
-/// None.
 pub(crate) unsafe fn usable_size(_block: NonNull<u8>) -> Option<usize> {
     None
 }

@@ -93,13 +93,14 @@ pub(crate) fn available_memory() -> Option<u64> {
     Some(status.ullAvailPhys.min(status.ullAvailPageFile))
 }
 
-/// `GetModuleHandleEx` with the flag that pins the library. If the call fails, the library is unloaded when nobody uses it.
+/// `GetModuleHandleEx` with the flag that pins the library. If the call fails, the library is unloaded when nobody uses
+/// it.
 #[cfg(feature = "napi")]
 pub(crate) fn stay_loaded() {
     let mut module = std::ptr::null_mut();
     let flags = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
-    // SAFETY: with `FROM_ADDRESS` the name may be any address inside the library, here that of this function. `module` is
-    // valid to write to.
+    // SAFETY: with `FROM_ADDRESS` the name may be any address inside the library, here that of this function. `module`
+    // is valid to write to.
     unsafe { GetModuleHandleExW(flags, stay_loaded as *const u16, &raw mut module) };
 }
 
@@ -111,12 +112,13 @@ pub(crate) fn symbol(name: &CStr) -> Option<NonNull<c_void>> {
     NonNull::new(function? as *mut c_void)
 }
 
-/// `CompareObjectHandles`, because libuv uses duplicates of the standard handles. Windows before 10 has no such function:
-/// there the answer is always `false`.
+/// `CompareObjectHandles`, because libuv uses duplicates of the standard handles. Windows before 10 has no such
+/// function: there the answer is always `false`.
 #[cfg(feature = "napi")]
 pub(crate) fn is_standard_stream(descriptor: FileDescriptor) -> bool {
     type Compare = unsafe extern "system" fn(usize, usize) -> i32;
-    // SAFETY: both names end with a zero. `Compare` is the type that Windows documents, and the function takes any handles.
+    // SAFETY: both names end with a zero. `Compare` is the type that Windows documents, and the function takes any
+    // handles.
     unsafe {
         let Some(compare) = GetProcAddress(
             GetModuleHandleW(windows_sys::w!("kernelbase.dll")),

@@ -1,9 +1,9 @@
 //! Touching: makes every page of some bytes resident.
 //!
-//! The kernel gives a new page memory only when somebody first writes to it ([`pages`]), and that takes time. Memory that the
-//! allocator used before is resident already, and touching it should take next to no time. So for a large run of bytes the
-//! system is asked first which pages are resident ([`residency`](crate::residency)). The others are brought in by few calls,
-//! and as huge pages, if the system can do that ([`populate`]).
+//! The kernel gives a new page memory only when somebody first writes to it ([`pages`]), and that takes time. Memory
+//! that the allocator used before is resident already, and touching it should take next to no time. So for a large run
+//! of bytes the system is asked first which pages are resident ([`residency`](crate::residency)). The others are
+//! brought in by few calls, and as huge pages, if the system can do that ([`populate`]).
 
 mod pages;
 mod populate;
@@ -16,14 +16,14 @@ use self::populate::Populating;
 use crate::error::OutOfMemory;
 use crate::{budget, os, placement};
 
-/// From this length on, asking which pages are resident is faster than writing to each of them. For shorter blocks it would
-/// save time when the block is new, and lose a hundred times as much in all when it is not.
+/// From this length on, asking which pages are resident is faster than writing to each of them. For shorter blocks it
+/// would save time when the block is new, and lose a hundred times as much in all when it is not.
 const ASK_FROM: usize = 1 << 20;
 
 /// Makes the bytes from `from` to `to` of a block resident, including the partial pages at both ends.
 ///
-/// Many bytes are touched in steps, with a look at the memory that is left before each step. On an error a part of the bytes
-/// may be resident. [`Contents::Kept`] never change.
+/// Many bytes are touched in steps, with a look at the memory that is left before each step. On an error a part of the
+/// bytes may be resident. [`Contents::Kept`] never change.
 ///
 /// # Safety
 ///

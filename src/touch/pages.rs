@@ -58,16 +58,16 @@ pub(super) unsafe fn touch_pages(start: *mut u8, len: usize, page: usize, conten
 #[inline]
 unsafe fn touch_byte(byte: *mut u8, contents: Contents) {
     match contents {
-        // SAFETY: nobody else accesses the byte, and its value does not matter. The write is volatile because the compiler
-        // knows `malloc`, and removes writes that nobody reads.
+        // SAFETY: nobody else accesses the byte, and its value does not matter. The write is volatile because the
+        // compiler knows `malloc`, and removes writes that nobody reads.
         Contents::Fresh | Contents::Byte(_) => unsafe { byte.write_volatile(0) },
         // SAFETY: the byte is writable.
         Contents::Kept => unsafe { write_back(byte) },
     }
 }
 
-/// Writes a byte's own value to it, in one atomic step: `*byte = *byte` could undo a write that C code makes meanwhile. The
-/// byte may be uninitialised. Rust may not read such a byte, but an instruction of the processor may.
+/// Writes a byte's own value to it, in one atomic step: `*byte = *byte` could undo a write that C code makes meanwhile.
+/// The byte may be uninitialised. Rust may not read such a byte, but an instruction of the processor may.
 ///
 /// # Safety
 ///

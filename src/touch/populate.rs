@@ -19,8 +19,8 @@ const SHARE: usize = 16 << 20;
 /// More threads than this do not help, because the memory itself is busy then.
 const MOST_THREADS: usize = 8;
 
-/// How much is populated in one call. It still fits into the cache when it is filled afterwards. And during a call no other
-/// thread can map memory, not even one that is starting.
+/// How much is populated in one call. It still fits into the cache when it is filled afterwards. And during a call no
+/// other thread can map memory, not even one that is starting.
 const CHUNK: usize = 2 << 20;
 
 /// Bytes that are made resident step by step.
@@ -47,8 +47,8 @@ struct Chunks {
     next: AtomicUsize,
 }
 
-// SAFETY: whoever makes one owns the bytes, and ensures that nobody else uses them in a way that their contents forbid. Each
-// chunk is taken by one thread.
+// SAFETY: whoever makes one owns the bytes, and ensures that nobody else uses them in a way that their contents forbid.
+// Each chunk is taken by one thread.
 unsafe impl Sync for Chunks {}
 
 impl Populating {
@@ -56,8 +56,8 @@ impl Populating {
     ///
     /// # Safety
     ///
-    /// The `len` bytes must be writable memory of one block, which the caller owns. Except for [`Contents::Kept`], nobody else
-    /// may access them while this is used.
+    /// The `len` bytes must be writable memory of one block, which the caller owns. Except for [`Contents::Kept`],
+    /// nobody else may access them while this is used.
     pub(super) unsafe fn new(start: *mut u8, len: usize, contents: Contents, mapping: Range<usize>) -> Self {
         Self { bytes: Bytes { start, len, contents }, mapping, advised: false }
     }
@@ -68,8 +68,8 @@ impl Populating {
     ///
     /// They must lie in the bytes that `new` was given.
     pub(super) unsafe fn step(&mut self, from: usize, len: usize) {
-        // This populates whole pages. A page that the block shares with its neighbours is mapped and writable too, and its
-        // contents do not change.
+        // This populates whole pages. A page that the block shares with its neighbours is mapped and writable too, and
+        // its contents do not change.
         // SAFETY: passed on from the caller.
         unsafe {
             let step = self.bytes.part(from, len);
@@ -103,8 +103,8 @@ impl Populating {
         }
     }
 
-    /// Asks the system for huge pages for the block, but not after its last whole huge page, where one would make memory
-    /// resident that nobody asked for. To prevent that, small pages are made resident there first.
+    /// Asks the system for huge pages for the block, but not after its last whole huge page, where one would make
+    /// memory resident that nobody asked for. To prevent that, small pages are made resident there first.
     ///
     /// # Safety
     ///
@@ -123,7 +123,8 @@ impl Populating {
 }
 
 impl Drop for Populating {
-    /// Takes back the request for huge pages: it must not apply to pages that are not resident, as others may touch them.
+    /// Takes back the request for huge pages: it must not apply to pages that are not resident, as others may touch
+    /// them.
     fn drop(&mut self) {
         if self.advised {
             // SAFETY: as in `advise`.
@@ -178,10 +179,6 @@ impl Bytes {
 }
 
 impl Chunks {
-    fn new(bytes: Bytes) -> Self {
-        Self { bytes, next: AtomicUsize::new(0) }
-    }
-
     /// Makes chunks resident and gives them their contents, until no chunk is left.
     ///
     /// # Safety
@@ -221,7 +218,7 @@ fn huge_page_in(run: Run) -> Option<usize> {
 /// The caller must own them.
 unsafe fn populate(bytes: Bytes) {
     let threads = threads_for(bytes.len);
-    let chunks = Chunks::new(bytes);
+    let chunks = Chunks { bytes, next: AtomicUsize::new(0) };
     if threads == 1 {
         // SAFETY: passed on from the caller.
         return unsafe { chunks.populate() };
@@ -278,8 +275,8 @@ mod tests {
         unsafe { Populating::new(memory.start.add(from), len, contents, mapping) }
     }
 
-    /// Touches a part of a new mapping. The pages `there` are resident before, and hold a seven everywhere. Afterwards exactly
-    /// that part and those pages must be resident.
+    /// Touches a part of a new mapping. The pages `there` are resident before, and hold a seven everywhere. Afterwards
+    /// exactly that part and those pages must be resident.
     fn touched_is_exactly(from: usize, len: usize, there: &[usize], contents: Contents) {
         let page = os::page_size();
         let memory = Mapping::new((from + len).next_multiple_of(2 * MIB) + 2 * MIB);

@@ -189,10 +189,9 @@ const slot = kind(
       if (other.freed) attempt(() => other.allocate(16, 1), SLOT_CODES)
     }
     if (!one.freed && calls.length % 2 === 0) one.free()
-    mustFail(
-      attempt(() => native.takeRawCalls(), ['ERR_INVALID_STATE']),
-      'ERR_INVALID_STATE',
-    )
+    const others = native.takeRawCalls()
+    others.registers[0] = one.key
+    mustFail(attempt(others.free, ['ERR_CMALLOC_FREED']), 'ERR_CMALLOC_FREED')
   },
 )
 

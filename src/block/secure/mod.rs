@@ -1,7 +1,7 @@
 //! Secure blocks: their pages are locked in memory and left out of core dumps, and their bytes are wiped.
 //!
-//! The system locks whole pages, and does not count how often. Each locked stretch is a mapping, and a process may have only
-//! so many. So blocks that fit into a page share [`vaults`]; only a larger one has [`pages`] of its own.
+//! The system locks whole pages, and does not count how often. Each locked stretch is a mapping, and a process may have
+//! only so many. So blocks that fit into a page share [`vaults`]; only a larger one has [`pages`] of its own.
 
 mod cells;
 mod pages;
@@ -33,8 +33,8 @@ pub(super) fn obtain(len: BlockLen, more: usize, alignment: usize) -> Result<Non
 ///
 /// # Safety
 ///
-/// `start` must come from [`obtain`] for at least `len` bytes, of which those after `len` were wiped. The caller must own the
-/// block, and does not use it again.
+/// `start` must come from [`obtain`] for at least `len` bytes, of which those after `len` were wiped. The caller must
+/// own the block, and does not use it again.
 pub(super) unsafe fn end(start: NonNull<u8>, len: usize) {
     // SAFETY: passed on from the caller.
     unsafe {
@@ -82,8 +82,8 @@ pub(super) unsafe fn give_away(start: NonNull<u8>, len: usize) -> NonNull<u8> {
     copy
 }
 
-/// Zeroes bytes of a block in a way that the compiler does not remove. Pages that are not resident are skipped: what was
-/// written to is locked and so resident, but a block that was refused half-way has pages that were never used.
+/// Zeroes bytes of a block in a way that the compiler does not remove. Pages that are not resident are skipped: what
+/// was written to is locked and so resident, but a block that was refused half-way has pages that were never used.
 ///
 /// # Safety
 ///

@@ -8,8 +8,8 @@ use crate::error::OutOfMemory;
 use crate::length::BlockLen;
 use crate::{os, placement};
 
-/// Memory of the C allocator of which `len` bytes have their pages for themselves, and are protected. There is room for `room`
-/// bytes at least, from a multiple of `alignment` on. `requested` is the length of the block that it is for.
+/// Memory of the C allocator of which `len` bytes have their pages for themselves, and are protected. There is room for
+/// `room` bytes at least, from a multiple of `alignment` on. `requested` is the length of the block that it is for.
 pub(super) fn obtain(
     len: usize,
     room: BlockLen,

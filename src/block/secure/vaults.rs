@@ -1,10 +1,11 @@
 //! Vaults: locked and hidden pages that many small secure blocks share.
 //!
-//! Each vault is divided into cells of one size, a power of two, so that a cell is aligned to its size. A cell has one owner,
-//! which frees it in whichever thread. It is wiped then, and a vault of which no cell is taken any more is given back.
+//! Each vault is divided into cells of one size, a power of two, so that a cell is aligned to its size. A cell has one
+//! owner, which frees it in whichever thread. It is wiped then, and a vault of which no cell is taken any more is given
+//! back.
 //!
-//! A new vault is as large as all of its size together, up to [`LARGEST`]. So a few keys lock a page, and many keys need few
-//! mappings.
+//! A new vault is as large as all of its size together, up to [`LARGEST`]. So a few keys lock a page, and many keys
+//! need few mappings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ptr::NonNull;
@@ -221,8 +222,8 @@ mod tests {
     fn a_freed_cell_is_zero_and_the_next_one_taken() {
         let mut vaults = Vaults::new();
         let cells = [KEY, KEY, 2 * KEY].map(|size| take(&mut vaults, size));
-        // SAFETY: the cell has that many bytes. After its end its vault, which has another cell, is there still, and nobody
-        // else has this one.
+        // SAFETY: the cell has that many bytes. After its end its vault, which has another cell, is there still, and
+        // nobody else has this one.
         unsafe {
             cells[0].write_bytes(7, KEY);
             give_back(&mut vaults, [cells[0]]);

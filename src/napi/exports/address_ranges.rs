@@ -1,15 +1,16 @@
 //! `AddressRanges`: where the buffers of an environment's managers are.
 
 use std::cell::RefCell;
+use std::ops::RangeInclusive;
 use std::ptr;
 
 use napi::bindgen_prelude::{BigInt, Env, FromNapiValue, JsValue, Object, ObjectFinalize, Unknown};
 use napi::sys;
 use napi_derive::napi;
+use rangemap::RangeInclusiveMap;
 
-use crate::intervals::{Interval, Intervals};
 use crate::napi::node_api::arguments::{address_of, length_of};
-use crate::napi::node_api::failure::{Failure, Outcome, check};
+use crate::napi::node_api::failure::{Failure, Outcome, check, throwing};
 use crate::napi::node_api::weak::{Growth, Weak, in_scopes};
 use crate::os;
 
@@ -23,12 +24,15 @@ const SWEEP_FROM: u64 = 16 << 10;
 /// it is met, or when there are half as many again as after the last look through all of them.
 #[napi(custom_finalize)]
 pub struct AddressRanges {
-    intervals: RefCell<Intervals<Entry>>,
+    /// No two values are equal, so that ranges side by side stay apart.
+    ranges: RefCell<RangeInclusiveMap<u64, Entry>>,
     sweep: Growth,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Entry {
-    owner: f64,
+    /// The bits of a number.
+    owner: u64,
     buffer: Weak,
 }
 
@@ -48,7 +52,7 @@ impl AddressRanges {
     /// No ranges.
     #[napi(constructor)]
     pub fn new() -> Self {
-        Self { intervals: RefCell::new(Intervals::new()), sweep: Growth::new(SWEEP_FROM) }
+        Self { ranges: RefCell::default(), sweep: Growth::new(SWEEP_FROM) }
     }
 
     /// Adds the `byteLength` addresses from `address`, if they overlap no other range. Returns whether they did not.
@@ -63,21 +67,25 @@ impl AddressRanges {
         owner: f64,
         #[napi(ts_arg_type = "object")] buffer: Object,
     ) -> napi::Result<bool> {
-        let env = env.raw();
-        let insert = || {
-            let interval = interval_of(&address, byte_length)?;
-            if self.find(env, interval).is_some() {
+        throwing(env, || {
+            let env = env.raw();
+            let range = range_of(&address, byte_length)?;
+            if self.find(env, &range).is_some() {
                 return Ok(false);
             }
-            if self.sweep.is_due(self.intervals.borrow().len() as u64) {
+            if self.sweep.is_due(self.ranges.borrow().len() as u64) {
                 self.drop_collected(env);
             }
-            let entry = Entry { owner, buffer: Weak::create(env, buffer.raw())? };
-            let inserted = self.intervals.borrow_mut().insert(interval, entry);
+            let entry = Entry { owner: owner.to_bits(), buffer: Weak::create(env, buffer.raw())? };
             // Making a reference may run finalizers, and they could have come back here.
-            Ok(inserted.map_err(|entry| entry.delete(env)).is_ok())
-        };
-        insert().map_err(|failure: Failure| failure.thrown(env))
+            let is_free = !self.ranges.borrow().overlaps(&range);
+            if is_free {
+                self.ranges.borrow_mut().insert(range, entry);
+            } else {
+                entry.delete(env);
+            }
+            Ok(is_free)
+        })
     }
 
     /// A range that has addresses in common with the `byteLength` ones from `address`.
@@ -85,19 +93,19 @@ impl AddressRanges {
     /// Throws `ERR_OUT_OF_RANGE` if they do not fit into 64 bits.
     #[napi]
     pub fn overlapping(&self, env: Env, address: BigInt, byte_length: f64) -> napi::Result<Option<AddressRange>> {
-        let interval = interval_of(&address, byte_length).map_err(|failure| failure.thrown(env.raw()))?;
-        Ok(self.find(env.raw(), interval).map(|(found, owner)| AddressRange {
-            address: BigInt::from(found.first()),
-            byte_length: found.len() as f64,
-            owner,
+        let range = throwing(env, || range_of(&address, byte_length))?;
+        Ok(self.find(env.raw(), &range).map(|(found, owner)| AddressRange {
+            address: BigInt::from(*found.start()),
+            byte_length: (found.end() - found.start()) as f64 + 1.0,
+            owner: f64::from_bits(owner),
         }))
     }
 
     /// The buffer of the range that begins at `address`; null if it was collected, or if there is no such range.
     #[napi(ts_return_type = "object | null")]
     pub fn buffer(&self, env: Env, address: BigInt) -> napi::Result<Option<Unknown<'_>>> {
-        let found = self.intervals.borrow().get(first_of(&address)).map(|entry| entry.buffer);
-        let value = found.map_or(ptr::null_mut(), |weak| target(env.raw(), weak));
+        let found = self.get(first_of(&address));
+        let value = found.map_or(ptr::null_mut(), |(_, entry)| target(env.raw(), entry.buffer));
         if value.is_null() {
             return Ok(None);
         }
@@ -108,61 +116,58 @@ impl AddressRanges {
     /// How many ranges there are, with those whose buffer was collected and that were not met since.
     #[napi(getter)]
     pub fn size(&self) -> u32 {
-        u32::try_from(self.intervals.borrow().len()).unwrap_or(u32::MAX)
+        u32::try_from(self.ranges.borrow().len()).unwrap_or(u32::MAX)
     }
 
     /// Takes the range out that begins at `address`, if it is `owner`'s. Returns whether it was.
     #[napi]
     pub fn remove(&self, env: Env, address: BigInt, owner: f64) -> bool {
-        let first = first_of(&address);
-        let removed = {
-            let mut intervals = self.intervals.borrow_mut();
-            let is_owners = intervals.get(first).is_some_and(|entry| entry.owner == owner);
-            if is_owners { intervals.remove(first) } else { None }
-        };
-        removed.map(|entry| entry.delete(env.raw())).is_some()
+        let found = self.get(first_of(&address)).filter(|(_, entry)| entry.owner == owner.to_bits());
+        found.map(|(range, entry)| self.drop_range(env.raw(), range, entry)).is_some()
     }
 }
 
 impl AddressRanges {
-    /// A range that overlaps `interval` and has a buffer, and its owner. Those without one are dropped.
-    fn find(&self, env: sys::napi_env, interval: Interval) -> Option<(Interval, f64)> {
+    /// The range that begins there.
+    fn get(&self, first: u64) -> Option<(RangeInclusive<u64>, Entry)> {
+        let ranges = self.ranges.borrow();
+        let (range, entry) = ranges.get_key_value(&first).filter(|(range, _)| *range.start() == first)?;
+        Some((range.clone(), *entry))
+    }
+
+    /// A range that overlaps `wanted` and has a buffer, and its owner. Those without one are dropped.
+    fn find(&self, env: sys::napi_env, wanted: &RangeInclusive<u64>) -> Option<(RangeInclusive<u64>, u64)> {
         loop {
-            let (found, owner, buffer) = {
-                let intervals = self.intervals.borrow();
-                let (found, entry) = intervals.overlapping(interval)?;
-                (found, entry.owner, entry.buffer)
-            };
-            if !target(env, buffer).is_null() {
-                return Some((found, owner));
+            let (range, entry) =
+                self.ranges.borrow().overlapping(wanted).next().map(|(range, entry)| (range.clone(), *entry))?;
+            if !target(env, entry.buffer).is_null() {
+                return Some((range, entry.owner));
             }
-            self.drop_range(env, found.first());
+            self.drop_range(env, range, entry);
         }
     }
 
     /// Drops every range whose buffer was collected.
     #[cold]
     fn drop_collected(&self, env: sys::napi_env) {
-        let buffers: Vec<_> = self.intervals.borrow().iter().map(|(first, entry)| (first, entry.buffer)).collect();
-        in_scopes(env, buffers, |(first, buffer)| {
-            if target(env, buffer).is_null() {
-                self.drop_range(env, first);
+        let ranges: Vec<_> = self.ranges.borrow().iter().map(|(range, entry)| (range.clone(), *entry)).collect();
+        in_scopes(env, ranges, |(range, entry)| {
+            if target(env, entry.buffer).is_null() {
+                self.drop_range(env, range, entry);
             }
         });
-        self.sweep.looked(self.intervals.borrow().len() as u64);
+        self.sweep.looked(self.ranges.borrow().len() as u64);
     }
 
-    fn drop_range(&self, env: sys::napi_env, first: u64) {
-        let removed = self.intervals.borrow_mut().remove(first);
-        if let Some(entry) = removed {
-            entry.delete(env);
-        }
+    fn drop_range(&self, env: sys::napi_env, range: RangeInclusive<u64>, entry: Entry) {
+        self.ranges.borrow_mut().remove(range);
+        entry.delete(env);
     }
 }
 
 /// The buffer of an entry that is still there; null if it was collected.
 fn target(env: sys::napi_env, buffer: Weak) -> sys::napi_value {
-    // SAFETY: the reference is deleted only when its entry is taken out of the intervals.
+    // SAFETY: the reference is deleted only when its entry is taken out of the ranges.
     unsafe { buffer.target(env) }.unwrap_or(ptr::null_mut())
 }
 
@@ -175,7 +180,7 @@ impl Entry {
 
 impl ObjectFinalize for AddressRanges {
     fn finalize(self, env: Env) -> napi::Result<()> {
-        for entry in self.intervals.borrow_mut().drain() {
+        for (_, entry) in self.ranges.take() {
             entry.delete(env.raw());
         }
         Ok(())
@@ -191,17 +196,18 @@ pub fn address_of_array_buffer(
     #[napi(ts_arg_type = "ArrayBuffer")] buffer: Unknown<'_>,
 ) -> napi::Result<BigInt> {
     let (mut start, mut len) = (ptr::null_mut(), 0);
-    // SAFETY: both are places to write to, and the buffer is a value of this call.
-    let status = unsafe {
+    throwing(env, || {
         let mut is_array_buffer = false;
-        let status = sys::napi_is_arraybuffer(env.raw(), buffer.raw(), &raw mut is_array_buffer);
-        if status == sys::Status::napi_ok && !is_array_buffer {
-            return Err(Failure::wrong_type("The buffer must be an ArrayBuffer").thrown(env.raw()));
+        // SAFETY: each is a place to write to, and the buffer is a value of this call.
+        unsafe {
+            check(sys::napi_is_arraybuffer(env.raw(), buffer.raw(), &raw mut is_array_buffer))?;
+            if !is_array_buffer {
+                return Err(Failure::wrong_type("The buffer must be an ArrayBuffer"));
+            }
+            check(sys::napi_get_arraybuffer_info(env.raw(), buffer.raw(), &raw mut start, &raw mut len))?;
         }
-        sys::napi_get_arraybuffer_info(env.raw(), buffer.raw(), &raw mut start, &raw mut len)
-    };
-    check(status).map_err(|failure| failure.thrown(env.raw()))?;
-    Ok(BigInt::from(if len == 0 { 0 } else { start.addr() as u64 }))
+        Ok(BigInt::from(if len == 0 { 0 } else { start.addr() as u64 }))
+    })
 }
 
 /// How many bytes the block of C's allocator at an address holds, at least what was asked for it. 0 where the system
@@ -212,19 +218,47 @@ pub fn address_of_array_buffer(
 /// Throws `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE` for an address that `malloc` cannot have returned.
 #[napi]
 pub fn usable_size(env: Env, address: BigInt) -> napi::Result<f64> {
-    let start = address_of(&address).map_err(|failure| failure.thrown(env.raw()))?;
+    let start = throwing(env, || address_of(&address))?;
     // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do more.
     Ok(unsafe { os::usable_size(start) }.map_or(0.0, |held| held as f64))
 }
 
-fn interval_of(address: &BigInt, byte_length: f64) -> Outcome<Interval> {
+/// The range of so many addresses. It may include the highest, which a half-open range could not.
+fn range_of(address: &BigInt, byte_length: f64) -> Outcome<RangeInclusive<u64>> {
     let (negative, first, lossless) = address.get_u64();
     let len = length_of(byte_length)? as u64;
-    let interval = if lossless && !negative { Interval::new(first, len) } else { None };
-    interval.ok_or_else(|| Failure::out_of_range(format!("{len} addresses from there do not fit into 64 bits")))
+    let last = first.checked_add(len - 1).filter(|_| lossless && !negative);
+    let last =
+        last.ok_or_else(|| Failure::out_of_range(format!("{len} addresses from there do not fit into 64 bits")))?;
+    Ok(first..=last)
 }
 
 /// The first address of a range that may be there. Any other bigint names none, or is some other's first 64 bits.
 fn first_of(address: &BigInt) -> u64 {
     address.get_u64().1
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use rangemap::RangeInclusiveMap;
+
+    #[test]
+    fn ranges_may_reach_the_highest_address_and_lie_side_by_side() {
+        let mut ranges = RangeInclusiveMap::new();
+        for (range, value) in
+            [(100..=149, 1), (u64::MAX..=u64::MAX, 2), (u64::MAX - 9..=u64::MAX - 1, 3), (0..=0, 4), (150..=150, 5)]
+        {
+            assert!(!ranges.overlaps(&range));
+            ranges.insert(range, value);
+        }
+        assert_eq!(ranges.len(), 5);
+        for range in [0..=u64::MAX, 99..=100, 149..=149, 110..=115, 0..=99, u64::MAX..=u64::MAX] {
+            assert!(ranges.overlaps(&range), "{range:?}");
+        }
+        for range in [1..=99, 151..=u64::MAX - 10] {
+            assert!(!ranges.overlaps(&range), "{range:?}");
+        }
+        ranges.remove(u64::MAX..=u64::MAX);
+        assert_eq!((ranges.get(&u64::MAX), ranges.get(&(u64::MAX - 1)), ranges.len()), (None, Some(&3), 4));
+    }
 }

@@ -8,7 +8,7 @@ use napi_derive::napi;
 
 use crate::napi::environment::{EndsWithEnvironment, Environment};
 use crate::napi::node_api::arguments::{exact_integer, length_of};
-use crate::napi::node_api::failure::{Failure, Outcome};
+use crate::napi::node_api::failure::{Failure, Outcome, throwing};
 use crate::napi::teardown::end_with;
 use crate::{Pool, PoolOptions};
 
@@ -41,14 +41,13 @@ impl BlockPool {
     /// Throws `ERR_OUT_OF_RANGE`.
     #[napi(constructor)]
     pub fn new(env: Env, retain_bytes: f64, classes: Option<Vec<f64>>, scrub: Option<bool>) -> napi::Result<Self> {
-        let create = || {
+        throwing(env, || {
             let classes = classes.unwrap_or_default().into_iter().map(length_of).collect::<Outcome<_>>()?;
             let retain_bytes = length_of(retain_bytes)?;
             let pool = Pool::new(PoolOptions { retain_bytes, classes, scrub: scrub == Some(true) });
             end_with(&*Environment::of(env.raw())?, &pool);
             Ok(Self { pool })
-        };
-        create().map_err(|failure: Failure| failure.thrown(env.raw()))
+        })
     }
 
     /// Frees retained blocks, those first that came first, until at most `retainBytes` are left. Returns how many bytes
@@ -57,7 +56,7 @@ impl BlockPool {
     /// Throws `ERR_OUT_OF_RANGE`.
     #[napi]
     pub fn trim(&self, env: Env, retain_bytes: f64) -> napi::Result<f64> {
-        let most = natural(retain_bytes).map_err(|failure| failure.thrown(env.raw()))?;
+        let most = throwing(env, || natural(retain_bytes))?;
         Ok(self.pool.trim(usize::try_from(most).unwrap_or(usize::MAX)) as f64)
     }
 
@@ -66,7 +65,7 @@ impl BlockPool {
     /// Throws `ERR_OUT_OF_RANGE`.
     #[napi]
     pub fn release_idle(&self, env: Env, milliseconds: f64) -> napi::Result<f64> {
-        let idle = natural(milliseconds).map_err(|failure| failure.thrown(env.raw()))?;
+        let idle = throwing(env, || natural(milliseconds))?;
         Ok(self.pool.release_idle(Duration::from_millis(idle)) as f64)
     }
 

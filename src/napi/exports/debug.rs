@@ -9,6 +9,7 @@ use napi_derive::napi;
 use super::slot::Slot;
 use crate::debug::{self, Count, Live, write_stack};
 use crate::napi::environment::Environment;
+use crate::napi::node_api::failure::throwing;
 use crate::napi::state::owned_addresses;
 
 /// How many blocks a report of leaks names.
@@ -32,7 +33,7 @@ pub fn note_allocation(slot: &Slot, stack: String) -> Option<String> {
 /// if `wholeProcess`. Returns whether there was corruption that no error has told of.
 #[napi]
 pub fn report_at_exit(env: Env, whole_process: bool) -> napi::Result<bool> {
-    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
+    let environment = throwing(env, || Environment::of(env.raw()))?;
     debug::check_all("at exit");
     let leaks = if whole_process {
         let owned = owned_addresses::lock();

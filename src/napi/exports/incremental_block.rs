@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::block::Init;
 use crate::napi::environment::{EndsWithEnvironment, Environment};
 use crate::napi::node_api::arguments::{Bytes, byte_of, length_of, options_of};
-use crate::napi::node_api::failure::{Failure, Outcome};
+use crate::napi::node_api::failure::{Failure, Outcome, throwing};
 use crate::napi::retry::with_retries;
 use crate::napi::teardown::end_with;
 use crate::{Block, OutOfMemory, incremental};
@@ -52,7 +52,7 @@ impl IncrementalBlock {
         align: Option<f64>,
         secure: Option<bool>,
     ) -> napi::Result<Self> {
-        let allocate = || {
+        throwing(env, || {
             let environment = Environment::of(env.raw())?;
             let len = length_of(byte_length)?;
             let pattern = match (fill, &pattern) {
@@ -68,8 +68,7 @@ impl IncrementalBlock {
             let state = Arc::new(Mutex::new(State { inner: Some(inner), failure: None }));
             end_with(&environment, &state);
             Ok(Self { state })
-        };
-        allocate().map_err(|failure: Failure| failure.thrown(env.raw()))
+        })
     }
 
     /// Makes about `byteLength` more bytes resident in the thread pool. `residentBytes` tells what came of it.
@@ -77,7 +76,7 @@ impl IncrementalBlock {
     /// Throws `ERR_OUT_OF_RANGE`.
     #[napi(ts_return_type = "Promise<void>")]
     pub fn step(&self, env: Env, byte_length: f64) -> napi::Result<AsyncTask<Step>> {
-        let len = length_of(byte_length).map_err(|failure| failure.thrown(env.raw()))?;
+        let len = throwing(env, || length_of(byte_length))?;
         Ok(AsyncTask::new(Step { state: Arc::clone(&self.state), len }))
     }
 
@@ -87,15 +86,14 @@ impl IncrementalBlock {
     /// more.
     #[napi]
     pub fn resident_bytes(&self, env: Env) -> napi::Result<f64> {
-        let resident = || {
+        throwing(env, || {
             let mut state = lock(&self.state);
             match state.failure.take() {
                 Some(Reason::OutOfMemory(refusal)) => Err(refusal.into()),
                 Some(Reason::Panic) => Err(Failure::panicked()),
                 None => Ok(state.inner.as_ref().ok_or_else(Failure::freed)?.resident() as f64),
             }
-        };
-        resident().map_err(|failure: Failure| failure.thrown(env.raw()))
+        })
     }
 
     /// Gives the memory back, after the step that is being made.

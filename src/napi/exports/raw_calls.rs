@@ -1,9 +1,13 @@
 //! The raw calls: allocate into a slot and free a slot, without what napi-rs does for each call.
 //!
-//! A call through a class of napi-rs costs some 200 ns more than one of these. Arguments and results
-//! are numbers in an array that both sides see, the **registers**, which saves the conversion of each
-//! of them. A slot is named by its key (see [`slots`](crate::napi::state::slots)); one that is stale or forged throws.
+//! A call through a class of napi-rs costs some 200 ns more than one of these. Arguments and results are numbers in an array
+//! that both sides see, the **registers**, which saves the conversion of each of them. A slot is named by its key (see
+//! [`slots`](crate::napi::state::slots)); one that is stale or forged throws.
+//!
+//! A thread may evaluate `lib/` more than once, as test runners do. Each evaluation gets raw calls of its own, which name its
+//! own slots alone. So whoever asks for them once more gets power over nothing.
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -17,74 +21,82 @@ use crate::block::Attributes;
 use crate::napi::environment::Environment;
 use crate::napi::lifecycle;
 use crate::napi::node_api::arguments::{address_as_number, init_of, length_of};
+use crate::napi::node_api::event_loop::User;
 use crate::napi::node_api::external::create_array_buffer;
-use crate::napi::node_api::failure::{Failure, Outcome, check};
+use crate::napi::node_api::failure::{Failure, Outcome, check, throwing};
 use crate::napi::state::registers::Registers;
 use crate::napi::state::slots::{END_OF_KEYS, KEY_STEP, SlotRef};
 
 /// What asks for memory as it is, instead of a byte to fill it with.
 const UNINIT: f64 = -1.0;
 
-/// Hands the raw calls out, once in each environment. They take and return numbers in `registers`:
+/// What the raw calls of one evaluation share. Each of them keeps it.
+struct Calls {
+    environment: Rc<Environment>,
+    registers: Cell<&'static Registers>,
+    /// Only slots of this owner are named.
+    owner: u32,
+}
+
+/// Hands raw calls out, for slots that are made with their `owner`. They take and return numbers in `registers`:
 ///
 /// - `allocate()` allocates `registers[1]` bytes into the slot of key `registers[0]`, filled with the byte
 ///   `registers[2]`, or as they are if that is -1. It sets `registers[1]` to the block's address, or to -1 if a
 ///   number cannot hold it.
 /// - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
-///   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to 0 if the block has ended; to 1 if it
-///   was let go because a network handle is open, to 2 because a request is in flight. `Slot.resize` does so, too.
+///   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to what `Slot.free` returns.
 /// - `freeNow()` is to `free()` what `Slot.freeNow` is to `Slot.free`.
 ///
-/// All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale or forged.
+/// All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale, forged or another owner's.
 #[napi(ts_return_type = "RawCalls")]
 pub fn take_raw_calls(env: Env) -> napi::Result<Unknown<'static>> {
-    let take = || {
+    let calls = throwing(env, || {
         let environment = Environment::of(env.raw())?;
-        if environment.raw_calls_taken.replace(true) {
-            return Err(Failure::raw_calls_taken());
-        }
-        create_raw_calls(env.raw(), &environment)
-    };
-    let calls = take().map_err(|failure| failure.thrown(env.raw()))?;
+        let owner = environment.owners.get() + 1;
+        environment.owners.set(owner);
+        let registers = Cell::new(Registers::leak());
+        create(env.raw(), &Rc::new(Calls { environment, registers, owner }))
+    })?;
     // SAFETY: a value of this environment and of the current scope.
     unsafe { Unknown::from_napi_value(env.raw(), calls) }
 }
 
-fn create_raw_calls(env: sys::napi_env, environment: &Rc<Environment>) -> Outcome<sys::napi_value> {
-    let mut calls = ptr::null_mut();
-    // SAFETY: `calls` is a place to write to.
-    check(unsafe { sys::napi_create_object(env, &raw mut calls) })?;
+fn create(env: sys::napi_env, calls: &Rc<Calls>) -> Outcome<sys::napi_value> {
+    let mut object = ptr::null_mut();
+    // SAFETY: `object` is a place to write to.
+    check(unsafe { sys::napi_create_object(env, &raw mut object) })?;
     let properties = [
-        (c"registers", create_registers(env, environment)?),
-        (c"allocate", create_function(env, environment, allocate)?),
-        (c"free", create_function(env, environment, free)?),
-        (c"freeNow", create_function(env, environment, free_now)?),
+        (c"registers", create_registers(env, calls)?),
+        (c"allocate", create_function(env, calls, allocate)?),
+        (c"free", create_function(env, calls, free)?),
+        (c"freeNow", create_function(env, calls, free_now)?),
+        (c"owner", create_number(env, calls.owner.into())?),
         (c"keyStep", create_number(env, KEY_STEP)?),
         (c"endOfKeys", create_number(env, END_OF_KEYS)?),
     ];
     for (name, value) in properties {
         // SAFETY: the name ends with a zero, and both values are of this scope.
-        check(unsafe { sys::napi_set_named_property(env, calls, name.as_ptr(), value) })?;
+        check(unsafe { sys::napi_set_named_property(env, object, name.as_ptr(), value) })?;
     }
-    Ok(calls)
+    Ok(object)
 }
 
 /// A `Float64Array` over the registers.
-fn create_registers(env: sys::napi_env, environment: &Environment) -> Outcome<sys::napi_value> {
+fn create_registers(env: sys::napi_env, calls: &Calls) -> Outcome<sys::napi_value> {
     let (kind, len) = (sys::TypedarrayType::float64_array, Registers::LEN);
-    let buffer = create_register_buffer(env, environment)?;
+    let buffer = create_register_buffer(env, calls)?;
     let mut array = ptr::null_mut();
     // SAFETY: the buffer was just made, with room for so many doubles.
     check(unsafe { sys::napi_create_typedarray(env, kind, len, buffer, 0, &raw mut array) })?;
     Ok(array)
 }
 
-/// An `ArrayBuffer` over the registers; or where the runtime allows no external memory (Electron), one
-/// of the runtime's own, in which the registers are from now on.
-fn create_register_buffer(env: sys::napi_env, environment: &Environment) -> Outcome<sys::napi_value> {
+/// An `ArrayBuffer` over the registers; or where the runtime allows no external memory (Electron), one of the runtime's own,
+/// in which the registers are from now on.
+fn create_register_buffer(env: sys::napi_env, calls: &Calls) -> Outcome<sys::napi_value> {
     unsafe extern "C" fn nothing(_: sys::napi_env, _: *mut c_void, _: *mut c_void) {}
     let mut buffer = ptr::null_mut();
-    let start = ptr::from_ref(environment.registers.get()).cast_mut().cast::<c_void>();
+    let start = ptr::from_ref(calls.registers.get()).cast_mut().cast::<c_void>();
     // SAFETY: the memory is never given back, and Rust accesses it as atomics only.
     let status = unsafe {
         let len = size_of::<Registers>();
@@ -96,15 +108,15 @@ fn create_register_buffer(env: sys::napi_env, environment: &Environment) -> Outc
     }
     let mut start = ptr::null_mut();
     let mut reference = ptr::null_mut();
-    // SAFETY: each place to write to is a local; the reference is strong and never deleted, so that the
-    // buffer lives as long as its environment.
+    // SAFETY: each place to write to is a local; the reference is strong and never deleted, so that the buffer lives as long
+    // as its environment.
     unsafe {
         check(sys::napi_create_arraybuffer(env, size_of::<Registers>(), &raw mut start, &raw mut buffer))?;
         check(sys::napi_create_reference(env, buffer, 1, &raw mut reference))?;
     }
-    // SAFETY: the buffer has room for the registers, is aligned for doubles and zeroed. It lives as long
-    // as raw calls can be made, and `lib/`, which alone is given it, does not transfer it.
-    environment.registers.set(unsafe { &*start.cast::<Registers>().cast_const() });
+    // SAFETY: the buffer has room for the registers, is aligned for doubles and zeroed. It lives as long as raw calls can be
+    // made, and `lib/`, which alone is given it, does not transfer it.
+    calls.registers.set(unsafe { &*start.cast::<Registers>().cast_const() });
     Ok(buffer)
 }
 
@@ -115,16 +127,16 @@ fn create_number(env: sys::napi_env, value: f64) -> Outcome<sys::napi_value> {
     Ok(result)
 }
 
-/// A function that is given the environment as its data, and keeps it alive.
+/// A function that is given the calls as its data, and keeps them alive.
 fn create_function(
     env: sys::napi_env,
-    environment: &Rc<Environment>,
+    calls: &Rc<Calls>,
     callback: unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value,
 ) -> Outcome<sys::napi_value> {
-    let data = Rc::into_raw(Rc::clone(environment)).cast_mut().cast::<c_void>();
+    let data = Rc::into_raw(Rc::clone(calls)).cast_mut().cast::<c_void>();
     let mut function = ptr::null_mut();
-    // SAFETY: `data` is counted for the function, until its finalizer gives the count up. Should the
-    // runtime refuse half-way, the count stays and the environment with it.
+    // SAFETY: `data` is counted for the function, until its finalizer gives the count up. Should the runtime refuse half-way,
+    // the count stays and the environment with it.
     unsafe {
         check(sys::napi_create_function(env, ptr::null(), 0, Some(callback), data, &raw mut function))?;
         check(sys::napi_add_finalizer(env, function, data, Some(release_data), ptr::null_mut(), ptr::null_mut()))?;
@@ -133,19 +145,19 @@ fn create_function(
 }
 
 unsafe extern "C" fn release_data(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: `create_function` counted the environment for this function, which is gone.
-    drop(unsafe { Rc::from_raw(data.cast::<Environment>().cast_const()) });
+    // SAFETY: `create_function` counted the calls for this function, which is gone.
+    drop(unsafe { Rc::from_raw(data.cast::<Calls>().cast_const()) });
 }
 
 unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
-        run(env, info, |environment| {
-            let registers = environment.registers.get();
-            let slot = find(environment)?;
+        run(env, info, |calls| {
+            let registers = calls.registers.get();
+            let slot = find(calls)?;
             let len = length_of(registers.get(Registers::BYTE_LENGTH))?;
             let init = init_of(Some(registers.get(Registers::FILL)).filter(|fill| *fill != UNINIT))?;
-            lifecycle::allocate(environment, slot, len, init, Attributes::PLAIN)?;
+            lifecycle::allocate(&calls.environment, slot, len, init, Attributes::PLAIN)?;
             let (start, _) = slot.parts().ok_or_else(Failure::freed)?;
             registers.set(Registers::BYTE_LENGTH, address_as_number(start.as_ptr().expose_provenance()));
             Ok(())
@@ -155,19 +167,26 @@ unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info)
 
 unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
-    unsafe { run(env, info, |environment| lifecycle::free(environment, find(environment)?)) }
+    unsafe {
+        run(env, info, |calls| {
+            let user = lifecycle::free(&calls.environment, find(calls)?)?;
+            calls.registers.get().set(Registers::USER, User::number(user).into());
+            Ok(())
+        })
+    }
 }
 
 unsafe extern "C" fn free_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
-    unsafe { run(env, info, |environment| lifecycle::free_now(environment, find(environment)?)) }
+    unsafe { run(env, info, |calls| lifecycle::free_now(&calls.environment, find(calls)?)) }
 }
 
-/// The slot's entry that the registers name. Part of each call, as an `Outcome` that is handed on costs as much as the
-/// rest of it.
+/// The slot's entry that the registers name. Part of each call, as an `Outcome` that is handed on costs as much as the rest
+/// of it.
 #[inline(always)]
-fn find(environment: &Environment) -> Outcome<SlotRef<'_>> {
-    environment.slots.find(environment.registers.get().get(Registers::KEY)).ok_or_else(Failure::stale_key)
+fn find(calls: &Calls) -> Outcome<SlotRef<'_>> {
+    let key = calls.registers.get().get(Registers::KEY);
+    calls.environment.slots.find(key, calls.owner).ok_or_else(Failure::stale_key)
 }
 
 /// Runs a raw call. What goes wrong is thrown; nothing unwinds into the runtime.
@@ -179,7 +198,7 @@ fn find(environment: &Environment) -> Outcome<SlotRef<'_>> {
 unsafe fn run(
     env: sys::napi_env,
     info: sys::napi_callback_info,
-    call: impl FnOnce(&Environment) -> Outcome<()>,
+    call: impl FnOnce(&Calls) -> Outcome<()>,
 ) -> sys::napi_value {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut data = ptr::null_mut();
@@ -188,7 +207,7 @@ unsafe fn run(
             sys::napi_get_cb_info(env, info, ptr::null_mut(), ptr::null_mut(), ptr::null_mut(), &raw mut data)
         })?;
         // SAFETY: `create_function` set the data, and the function that is being called keeps it.
-        call(unsafe { &*data.cast::<Environment>().cast_const() })
+        call(unsafe { &*data.cast::<Calls>().cast_const() })
     }));
     if let Err(failure) = outcome.unwrap_or_else(|_| Err(Failure::panicked())) {
         failure.throw(env);

@@ -1,7 +1,6 @@
 //! `Slot`: the native, finalizer-safe handle class.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 
@@ -16,10 +15,14 @@ use crate::napi::environment::Environment;
 use crate::napi::node_api::arguments::{
     Bytes, address_as_number, address_of, byte_of, index_of, init_of, length_of, options_of,
 };
-use crate::napi::node_api::failure::{Failure, Outcome, check};
+use crate::napi::node_api::event_loop::User;
+use crate::napi::node_api::failure::{Failure, Outcome, check, throwing};
 use crate::napi::state::slots::SlotRef;
 use crate::napi::{lifecycle, ownership, resize, viewed};
 use crate::residency::resident_bytes;
+
+/// The owner of slots that no raw call names.
+const NOBODY: u32 = 0;
 
 /// A native handle for at most one block of C memory. Safe by itself: the block is freed once, by
 /// `free()`, or when the slot is garbage-collected; a slot can be used again after `free()`.
@@ -36,17 +39,16 @@ pub struct Slot {
 
 #[napi]
 impl Slot {
-    /// A slot without a block.
+    /// A slot without a block. The raw calls whose `owner` is given can name it.
     #[napi(constructor)]
-    pub fn new(env: Env, this: This) -> napi::Result<Self> {
-        let env = env.raw();
-        let open = || {
+    pub fn new(env: Env, this: This, owner: Option<u32>) -> napi::Result<Self> {
+        throwing(env, || {
+            let env = env.raw();
             must_be_constructed(env, this.raw())?;
             let environment = Environment::of(env)?;
-            let index = lifecycle::open(&environment, this.raw())?;
+            let index = lifecycle::open(&environment, owner.unwrap_or(NOBODY), this.raw())?;
             Ok(Self { environment, index, is_closed: Cell::new(false) })
-        };
-        open().map_err(|failure: Failure| failure.thrown(env))
+        })
     }
 
     /// Allocates `byteLength` resident bytes. They hold anything, or the byte `fill` everywhere. Their address is a
@@ -122,10 +124,13 @@ impl Slot {
     /// block is let go: the `ArrayBuffer` stays as it is, and the block ends as soon as nobody has that any more; likewise
     /// if its bytes were transferred.
     ///
+    /// Returns 0 if the block has ended; 1 if it was let go because a network handle is open, 2 because a request is in
+    /// flight.
+    ///
     /// Throws `ERR_CMALLOC_FREED` if there is none.
     #[napi]
-    pub fn free(&self, env: Env) -> napi::Result<()> {
-        self.run(env, lifecycle::free)
+    pub fn free(&self, env: Env) -> napi::Result<u32> {
+        self.run(env, lifecycle::free).map(User::number)
     }
 
     /// Frees the block as `free` does, whatever is in flight: for who knows that nobody is using its bytes.
@@ -145,13 +150,13 @@ impl Slot {
     }
 
     /// Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`; or copies the block,
-    /// and lets the old one go as `free` does, if somebody may be using its bytes.
+    /// and lets the old one go as `free` does, if somebody may be using its bytes. Returns what `free` does.
     ///
     /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, `ERR_CMALLOC_OUT_OF_MEMORY`, and `ERR_CMALLOC_LOCK_LIMIT` for a
     /// secure block.
     #[napi]
-    pub fn resize(&self, env: Env, byte_length: f64) -> napi::Result<()> {
-        self.run(env, |environment, slot| resize::resize(environment, slot, length_of(byte_length)?))
+    pub fn resize(&self, env: Env, byte_length: f64) -> napi::Result<u32> {
+        self.run(env, |environment, slot| resize::resize(environment, slot, length_of(byte_length)?)).map(User::number)
     }
 
     /// Resizes the block for its next owner, as `consume` does: returns whether it could not be
@@ -337,9 +342,7 @@ impl Slot {
     }
 
     fn run<T>(&self, env: Env, operation: impl FnOnce(&Environment, SlotRef<'_>) -> Outcome<T>) -> napi::Result<T> {
-        // Nothing unwinds into the runtime.
-        let outcome = catch_unwind(AssertUnwindSafe(|| operation(&self.environment, self.slot())));
-        outcome.unwrap_or_else(|_| Err(Failure::panicked())).map_err(|failure| failure.thrown(env.raw()))
+        throwing(env, || operation(&self.environment, self.slot()))
     }
 }
 
@@ -380,20 +383,20 @@ fn must_be_constructed(env: sys::napi_env, this: sys::napi_value) -> Outcome<()>
 /// Throws `ERR_CMALLOC_ALREADY_OWNED`, `ERR_CMALLOC_OUT_OF_MEMORY`, `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE`.
 #[napi]
 pub fn begin_consume(env: Env, address: BigInt, byte_length: f64) -> napi::Result<()> {
-    let begin = || {
+    throwing(env, || {
         let environment = Environment::of(env.raw())?;
         let start = address_of(&address)?;
         let len = length_of(byte_length)?;
         // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do more.
         unsafe { ownership::begin_consume(&environment, start, len) }
-    };
-    begin().map_err(|failure: Failure| failure.thrown(env.raw()))
+    })
 }
 
 /// Gives up what `beginConsume` claimed. Throws `ERR_OUT_OF_RANGE` and `ERR_INVALID_ARG_VALUE`.
 #[napi]
 pub fn end_consume(env: Env, address: BigInt) -> napi::Result<()> {
-    let start = address_of(&address).map_err(|failure| failure.thrown(env.raw()))?;
-    ownership::end_consume(start);
-    Ok(())
+    throwing(env, || {
+        ownership::end_consume(address_of(&address)?);
+        Ok(())
+    })
 }

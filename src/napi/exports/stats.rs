@@ -5,7 +5,7 @@ use napi_derive::napi;
 
 use crate::napi::environment::Environment;
 use crate::napi::node_api::arguments::length_of;
-use crate::napi::node_api::failure::Failure;
+use crate::napi::node_api::failure::throwing;
 use crate::napi::state::counters::Counter;
 use crate::napi::state::{owned_addresses, registry, tickets};
 
@@ -86,7 +86,7 @@ pub fn stats() -> ProcessStats {
 /// Counts of the calling thread.
 #[napi]
 pub fn per_thread(env: Env) -> napi::Result<ThreadStats> {
-    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
+    let environment = throwing(env, || Environment::of(env.raw()))?;
     let counters = environment.slots.counters();
     let read = |counter: &Counter| counter.get() as f64;
     let (allocations, explicit_frees, collected_frees) =
@@ -104,8 +104,7 @@ pub fn per_thread(env: Env) -> napi::Result<ThreadStats> {
 /// The bytes outside of its heap that V8 has been told of in this environment, by every addon: for tests.
 #[napi]
 pub fn external_bytes(env: Env) -> napi::Result<f64> {
-    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
-    Ok(environment.flush_report() as f64)
+    throwing(env, || Ok(Environment::of(env.raw())?.flush_report() as f64))
 }
 
 /// Limits what all live blocks of the process may hold together, in bytes; `null` lifts the limit.
@@ -113,7 +112,7 @@ pub fn external_bytes(env: Env) -> napi::Result<f64> {
 /// Throws `ERR_OUT_OF_RANGE`.
 #[napi]
 pub fn set_memory_limit(env: Env, bytes: Option<f64>) -> napi::Result<()> {
-    let limit = bytes.map(length_of).transpose().map_err(|failure: Failure| failure.thrown(env.raw()))?;
+    let limit = throwing(env, || bytes.map(length_of).transpose())?;
     crate::set_memory_limit(limit);
     Ok(())
 }

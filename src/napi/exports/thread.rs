@@ -4,14 +4,16 @@ use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 
 use crate::napi::environment::Environment;
+use crate::napi::node_api::failure::throwing;
 
 /// Says that this environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not be told apart, as the
 /// process ends with it.
 #[napi]
 pub fn ends_with_process(env: Env) -> napi::Result<()> {
-    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
-    environment.stores.ends.set_with_process();
-    Ok(())
+    throwing(env, || {
+        Environment::of(env.raw())?.stores.ends.set_with_process();
+        Ok(())
+    })
 }
 
 /// Says that the event loop has turned: from now on the `ArrayBuffer`s that were made since it last did can be collected
@@ -19,21 +21,22 @@ pub fn ends_with_process(env: Env) -> napi::Result<()> {
 /// any more. To be called once after `Slot.buffer` was, as soon as the event loop turns.
 #[napi]
 pub fn weaken_buffers(env: Env) -> napi::Result<()> {
-    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
-    // A thread can be ended at any moment, and what has just been collected could not be told apart then: only a sweep
-    // lets go of what it has.
-    if environment.stores.ends.are_with_process() {
-        for control in environment.stores.turn() {
-            control.weaken(env.raw());
+    throwing(env, || {
+        let stores = &Environment::of(env.raw())?.stores;
+        // A thread can be ended at any moment, and what has just been collected could not be told apart then: only a sweep
+        // lets go of what it has.
+        if stores.ends.are_with_process() {
+            for control in stores.turn() {
+                control.weaken(env.raw());
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Whether bytes that this thread has a view of may be in use by what is in flight: then `free` lets a block go. False
 /// where the runtime cannot be asked: on Bun and Deno.
 #[napi]
 pub fn may_be_in_use(env: Env) -> napi::Result<bool> {
-    let environment = Environment::of(env.raw()).map_err(|failure| failure.thrown(env.raw()))?;
-    Ok(environment.event_loop.user(env.raw()).is_some())
+    throwing(env, || Ok(Environment::of(env.raw())?.event_loop.user(env.raw()).is_some()))
 }

@@ -27,6 +27,17 @@ pub(crate) enum User {
     Request,
 }
 
+impl User {
+    /// How JavaScript is told: 0 for nobody, 1 for a handle, 2 for a request.
+    pub(crate) fn number(user: Option<Self>) -> u32 {
+        match user {
+            None => 0,
+            Some(Self::Handle) => 1,
+            Some(Self::Request) => 2,
+        }
+    }
+}
+
 /// How many handles are looked at, the youngest first. Node has some ten of its own; each worker, message port and watched
 /// file adds one. If there are more, and none of these is a network handle, bytes may be in use.
 const MOST_HANDLES: usize = 256;

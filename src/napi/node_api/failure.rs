@@ -2,7 +2,9 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use napi::bindgen_prelude::Env;
 use napi::{Status, sys};
 
 use crate::OutOfMemory;
@@ -41,13 +43,6 @@ impl Failure {
 
     pub(crate) fn pool_closed() -> Self {
         Self::error(c"ERR_CMALLOC_FREED", "Cannot allocate: this pool was disposed. Make a new one")
-    }
-
-    pub(crate) fn raw_calls_taken() -> Self {
-        Self::error(
-            c"ERR_INVALID_STATE",
-            "The raw calls of this thread were handed out already. They are cmalloc's own",
-        )
     }
 
     /// A bug of ours that must not become the runtime's.
@@ -145,12 +140,6 @@ impl Failure {
         // SAFETY: both strings end with a zero and are copied; `env` is the environment of the call.
         unsafe { throw(env, self.code.as_ptr(), message.as_ptr()) };
     }
-
-    /// Throws the error, for a function of napi-rs to return.
-    pub(crate) fn thrown(self, env: sys::napi_env) -> napi::Error {
-        self.throw(env);
-        napi::Error::from_status(Status::PendingException)
-    }
 }
 
 impl From<Corruption> for Failure {
@@ -170,6 +159,15 @@ impl From<OutOfMemory> for Failure {
         };
         Self { class: Class::Range, code, message }
     }
+}
+
+/// Runs what a function of napi-rs does. What goes wrong is thrown; nothing unwinds into the runtime.
+pub(crate) fn throwing<T>(env: Env, operation: impl FnOnce() -> Outcome<T>) -> napi::Result<T> {
+    let outcome = catch_unwind(AssertUnwindSafe(operation)).unwrap_or_else(|_| Err(Failure::panicked()));
+    outcome.map_err(|failure| {
+        failure.throw(env.raw());
+        napi::Error::from_status(Status::PendingException)
+    })
 }
 
 /// Turns what Node-API answered into an outcome.

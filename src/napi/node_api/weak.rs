@@ -13,7 +13,7 @@ const SCOPE: usize = 256;
 
 /// A weak reference to an object. Unlike a `WeakRef`, it does not keep what is new alive until the end of the job, which a
 /// synchronous loop does not reach.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Weak(sys::napi_ref);
 
 impl Weak {

@@ -2,9 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::napi::node_api::event_loop::User;
-
-/// The registers, each the bits of a double. Their memory is never given back, some bytes for each environment: whatever
+/// The registers, each the bits of a double. Their memory is never given back, some bytes for each time
+/// that `lib/` is evaluated: whatever
 /// JavaScript does with the array, nobody reads memory that is gone.
 ///
 /// (Where the runtime allows no external memory, they are in an `ArrayBuffer` that lives as long as the environment, and
@@ -17,24 +16,13 @@ impl Registers {
     pub(crate) const KEY: usize = 0;
     /// The length before `allocate`, the address after it.
     pub(crate) const BYTE_LENGTH: usize = 1;
-    /// Why `free` or a resize let a block go: 0 if it did not.
-    const USER: usize = 1;
+    /// Why `free` let the block go: 0 if it did not.
+    pub(crate) const USER: usize = 1;
     pub(crate) const FILL: usize = 2;
 
     /// New registers, which are never given back.
     pub(crate) fn leak() -> &'static Self {
         Box::leak(Box::new(Self(Default::default())))
-    }
-
-    /// Says whether a block was let go, and why.
-    #[inline]
-    pub(crate) fn set_user(&self, user: Option<User>) {
-        let number = match user {
-            None => 0.0,
-            Some(User::Handle) => 1.0,
-            Some(User::Request) => 2.0,
-        };
-        self.set(Self::USER, number);
     }
 
     #[inline]

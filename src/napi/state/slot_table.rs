@@ -49,6 +49,8 @@ pub(crate) enum Owned {
 pub(super) struct Entry {
     pub(super) generation: AtomicU32,
     pub(super) state: AtomicU8,
+    /// Whose raw calls may name the entry. For the owning thread only.
+    pub(super) owner: AtomicU32,
     /// What is special about the block. For the owning thread only.
     pub(super) attributes: AtomicU8,
     /// Where the block is, in both `Live` and `Viewed`; 0 if there is none.

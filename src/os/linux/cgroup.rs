@@ -1,7 +1,8 @@
 //! How much memory the process's control groups have left, in both versions of the interface.
 //!
-//! Containers limit memory through control groups. Groups are nested, and the limit of each one above the process counts.
-//! Their usage includes file pages that the kernel drops when memory gets short; those on its inactive list count as free.
+//! Containers limit memory through control groups. Groups are nested, and the limit of each one above the process
+//! counts. Their usage includes file pages that the kernel drops when memory gets short; those on its inactive list
+//! count as free.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -52,7 +53,8 @@ impl Hierarchy {
     /// What is left in the group that has least, from the process's own group up to the mounted one.
     fn available(&self, membership: &str) -> Option<u64> {
         let group = group_of(membership, self.version)?;
-        // A group outside of the mounted one (a namespace shows it as `/../x`) has no files here. The mounted group does.
+        // A group outside of the mounted one (a namespace shows it as `/../x`) has no files here. The mounted group
+        // does.
         let below = Path::new(group).strip_prefix(&self.root).unwrap_or(Path::new(""));
         let below = if below.components().any(|part| part.as_os_str() == "..") { Path::new("") } else { below };
         below.ancestors().filter_map(|part| self.version.group_available(&self.mount_point.join(part))).min()
@@ -102,8 +104,8 @@ fn group_of(membership: &str, version: Version) -> Option<&str> {
     })
 }
 
-/// The hierarchies among the mounts of `/proc/self/mountinfo`:
-/// `id parent major:minor root mount_point options [optional ...] - type source super_options`.
+/// The hierarchies among the mounts of `/proc/self/mountinfo`: `id parent major:minor root mount_point options
+/// [optional ...] - type source super_options`.
 fn parse_mounts(text: &str) -> Vec<Hierarchy> {
     text.lines()
         .filter_map(|line| {

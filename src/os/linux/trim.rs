@@ -2,7 +2,9 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem;
-use std::ptr;
+use std::ptr::{self, NonNull};
+
+use crate::os::unix::symbol;
 
 /// Asks the C library's allocator, and those that may have been loaded in its place. A missing one is skipped.
 pub(crate) fn trim() {
@@ -20,7 +22,7 @@ fn trim_tcmalloc() {
     type ReleaseFreeMemory = unsafe extern "C" fn();
     if let Some(symbol) = symbol(c"MallocExtension_ReleaseFreeMemory") {
         // SAFETY: tcmalloc's C header declares the function with this type; it has no precondition.
-        unsafe { mem::transmute::<*mut c_void, ReleaseFreeMemory>(symbol)() };
+        unsafe { mem::transmute::<NonNull<c_void>, ReleaseFreeMemory>(symbol)() };
     }
 }
 
@@ -28,7 +30,7 @@ fn trim_mimalloc() {
     type Collect = unsafe extern "C" fn(force: bool);
     if let Some(symbol) = symbol(c"mi_collect") {
         // SAFETY: mimalloc's header declares the function with this type; it has no precondition.
-        unsafe { mem::transmute::<*mut c_void, Collect>(symbol)(true) };
+        unsafe { mem::transmute::<NonNull<c_void>, Collect>(symbol)(true) };
     }
 }
 
@@ -39,7 +41,7 @@ fn trim_jemalloc() {
     if let Some(symbol) = symbol(c"mallctl") {
         // SAFETY: jemalloc's header declares the function with this type. This name neither takes nor gives a value.
         unsafe {
-            mem::transmute::<*mut c_void, Mallctl>(symbol)(
+            mem::transmute::<NonNull<c_void>, Mallctl>(symbol)(
                 PURGE.as_ptr(),
                 ptr::null_mut(),
                 ptr::null_mut(),
@@ -48,11 +50,4 @@ fn trim_jemalloc() {
             );
         }
     }
-}
-
-/// A function by its name, in any library of the process.
-fn symbol(name: &CStr) -> Option<*mut c_void> {
-    // SAFETY: the name ends with a zero.
-    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    (!found.is_null()).then_some(found)
 }

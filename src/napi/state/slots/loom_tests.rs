@@ -17,7 +17,7 @@ fn short_and_long() -> [Block; 2] {
 fn nobody_sees_a_mixture(change: fn(SlotRef<'_>, Block)) {
     loom::model(move || {
         let slots = Slots::new(0);
-        let slot = slots.get(slots.occupy().unwrap());
+        let slot = slots.get(slots.occupy(1).unwrap());
         let [short, long] = short_and_long();
         let behind = short.as_ptr().addr() + 8;
         let owned_by_long = (long.as_ptr().addr()..long.as_ptr().addr() + long.len()).contains(&behind);
@@ -49,7 +49,7 @@ fn a_block_that_is_resized_is_never_seen_with_its_new_length_at_its_old_slot() {
 fn a_block_that_stays_is_always_owned_while_another_comes_and_goes() {
     loom::model(|| {
         let slots = Slots::new(0);
-        let [stays, comes] = [0; 2].map(|_| slots.get(slots.occupy().unwrap()));
+        let [stays, comes] = [0; 2].map(|_| slots.get(slots.occupy(1).unwrap()));
         let [short, long] = short_and_long();
         let inside = short.as_ptr().addr() + 7;
         stays.put(short.into());
@@ -69,7 +69,7 @@ fn what_a_resize_gave_away_is_not_said_to_be_owned() {
     use loom::sync::atomic::AtomicBool;
     loom::model(|| {
         let slots = Slots::new(0);
-        let slot = slots.get(slots.occupy().unwrap());
+        let slot = slots.get(slots.occupy(1).unwrap());
         let [short, long] = short_and_long();
         let address = short.as_ptr().addr();
         let given_away = Arc::new(AtomicBool::new(false));
@@ -94,7 +94,7 @@ fn an_entry_that_is_new_is_whole() {
         let slots = Slots::new(7);
         let table = Arc::clone(slots.table());
         let reader = thread::spawn(move || table.owns(8));
-        let slots = [0; 3].map(|_| slots.occupy().unwrap());
+        let slots = [0; 3].map(|_| slots.occupy(1).unwrap());
         assert_eq!(reader.join().unwrap(), Owned::No);
         assert_eq!(slots, [0, 1, 2]);
     });

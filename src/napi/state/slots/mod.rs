@@ -88,11 +88,13 @@ impl Slots {
         self.watched.get()
     }
 
-    /// Takes an entry for a new slot; `None` if there are too many slots.
-    pub(crate) fn occupy(&self) -> Option<u32> {
+    /// Takes an entry for a new slot; `None` if there are too many slots. Only the raw calls of this owner can name it.
+    pub(crate) fn occupy(&self, owner: u32) -> Option<u32> {
         let reused = self.vacant.borrow_mut().pop();
         let index = reused.map_or_else(|| self.add_entry(), Some)?;
-        self.table.entry(index).set_state(State::Idle);
+        let entry = self.table.entry(index);
+        entry.owner.store(owner, Ordering::Relaxed);
+        entry.set_state(State::Idle);
         Some(index)
     }
 
@@ -108,9 +110,9 @@ impl Slots {
         SlotRef { slots: self, entry: self.table.entry(index), index }
     }
 
-    /// The entry that `key` names, if a slot has it.
+    /// The entry that `key` names, if a slot of this owner has it.
     #[inline]
-    pub(crate) fn find(&self, key: f64) -> Option<SlotRef<'_>> {
+    pub(crate) fn find(&self, key: f64, owner: u32) -> Option<SlotRef<'_>> {
         let key = exact_integer(key)?;
         let index = u32::try_from(key & ((1 << INDEX_BITS) - 1)).ok()?;
         if index >= self.table.len() {
@@ -119,7 +121,8 @@ impl Slots {
         let slot = self.get(index);
         let generation = slot.generation();
         let named = u64::from(generation) == key >> INDEX_BITS && generation < LAST_GENERATION;
-        (named && slot.state() != State::Vacant).then_some(slot)
+        let is_owners = slot.entry.owner.load(Ordering::Relaxed) == owner;
+        (named && is_owners && slot.state() != State::Vacant).then_some(slot)
     }
 }
 

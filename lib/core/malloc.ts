@@ -1,0 +1,62 @@
+import { invalidType } from '../runtime/errors.js'
+import { blockLength } from '../runtime/validate.js'
+import { checkOptionalInit, UNINIT, type Init } from './init.js'
+import { addressOf, createHandle, freeHandle, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
+import { checkMallocOptions, type MallocOptions } from './options.js'
+import { allocateCell, allocateCellWith } from './slots.js'
+
+/**
+ * Allocates `count * size` bytes with C's `malloc`, every page of them resident in physical memory.
+ *
+ * The block is freed by {@link NativeBuffer.free}, at the end of the scope of a `using` declaration, or
+ * when the handle is garbage-collected.
+ *
+ * @param count - the number of elements, an integer from 1
+ * @param size - the size of an element in bytes, an integer from 1; 1 if omitted
+ * @param init - what the block is filled with; if omitted, the bytes hold anything
+ * @param options - what is special about the block: its alignment, whether it is lazy, whether it is secure
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE` for arguments that make no sense
+ * @throws `ERR_CMALLOC_OUT_OF_MEMORY` if the allocator, the machine, its container or the set limit has not that
+ * much; no page has been touched then
+ * @throws `ERR_CMALLOC_LOCK_LIMIT` if a secure block cannot be locked; `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` for an
+ * option that the system has no way to serve
+ *
+ * @example
+ * ```ts
+ * using block = malloc(1024, 8, 'zero')
+ * block.view(Float64Array)[0] = Math.PI
+ *
+ * using key = malloc(32, 1, 'zero', { secure: true })
+ * using sectors = malloc(2 ** 20, 1, 'zero', { align: 4096 })
+ * ```
+ */
+export function malloc(count: number, size: number = 1, init?: Init, options?: MallocOptions): NativeBuffer {
+  const byteLength = blockLength(count, size)
+  const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength)
+  if (options !== undefined) {
+    const special = checkMallocOptions(options, checked)
+    if (special !== undefined) return createHandle(allocateCellWith(special, byteLength, checked), byteLength)
+  }
+  return createHandle(allocateCell(byteLength, checked), byteLength)
+}
+
+/**
+ * Frees a buffer's block, as {@link NativeBuffer.free} does.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`; and as that does: `ERR_CMALLOC_FREED` if it is gone already, `ERR_CMALLOC_PINNED` if a
+ * pin holds it
+ */
+export function free(buffer: NativeBuffer): void {
+  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
+  freeHandle(buffer)
+}
+
+/**
+ * The address of a buffer's block. It does not keep the buffer alive.
+ *
+ * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED`
+ */
+export function getBufferAddress(buffer: NativeBuffer): bigint {
+  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
+  return addressOf(buffer)
+}

@@ -1,0 +1,447 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import { freed, illegalConstructor, invalidType, outOfRange, pinned } from '../runtime/errors.js'
+import { INSPECT } from '../runtime/inspect.js'
+import { Bytes, max, min, typedArray } from '../runtime/primordials.js'
+import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
+import { bytesOf } from './bytes-of.js'
+import { DEBUG, noteEnd, noteFirstView, noteLetGo, noteOrigin, withHistory } from './debug.js'
+import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
+import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
+import { allocateCell, freeCell, freeCellNow, initialise, letsGo, recycleEmpty, refresh, type Cell } from './slots.js'
+import { noteView } from './turn.js'
+import { checkUntil, type PinUntil } from './until.js'
+import { usePinned } from './use.js'
+import { viewOf, type Part, type ViewConstructor } from './view.js'
+
+/** Only this file has it, so that nobody else makes handles. */
+const KEY = Symbol('cmalloc')
+
+/** What other files do with handles, even if a program has replaced their methods. The class defines it. */
+const inside = {} as {
+  /** Makes a handle that owns a cell's block. */
+  createHandle: (cell: Cell, byteLength: number) => NativeBuffer
+  /** Whether a value is a handle, freed or not; runs no code of the value's. */
+  isNativeBuffer: (value: unknown) => value is NativeBuffer
+  addressOf: (buffer: NativeBuffer) => bigint
+  /** `undefined` if the block is gone. */
+  addressIfLive: (buffer: NativeBuffer) => bigint | undefined
+  /** A copy of a part of the block. It makes no `ArrayBuffer` over the block, which may then be swept. */
+  copyOut: (buffer: NativeBuffer, start: number, byteLength: number) => Uint8Array<ArrayBuffer>
+  freeHandle: (buffer: NativeBuffer) => void
+  freeHandleNow: (buffer: NativeBuffer) => void
+  /** Moves the block, resized, to a new handle. Returns whether it could not be resized. */
+  moveHandle: (source: NativeBuffer, byteLength: number) => [moved: NativeBuffer, resizeFailed: boolean]
+  /** Leaves the block to whoever has the ticket. Returns its length. */
+  handOverCell: (source: NativeBuffer, ticket: string) => number
+}
+
+/**
+ * A handle for one block of C memory.
+ *
+ * The block is freed once: by {@link free}, by `using`, or when the handle is garbage-collected. After that
+ * `freed` is `true`, `byteLength` is 0, every view is empty, and any other use throws `ERR_CMALLOC_FREED`.
+ *
+ * An address does not keep its handle alive: hold on to the handle as long as C code uses the address.
+ */
+export class NativeBuffer implements Disposable {
+  #cell: Cell | undefined
+  #byteLength: number
+  /** All of the block's `ArrayBuffer`, once a view was asked for. */
+  #bytes: Uint8Array<ArrayBuffer> | undefined
+
+  /** @internal */
+  private constructor(key: symbol, cell: Cell, byteLength: number) {
+    if (key !== KEY) throw illegalConstructor()
+    this.#cell = cell
+    this.#byteLength = byteLength
+  }
+
+  static {
+    inside.createHandle = DEBUG
+      ? (cell, byteLength) => noteOrigin(new NativeBuffer(KEY, cell, byteLength), cell.slot)
+      : (cell, byteLength) => new NativeBuffer(KEY, cell, byteLength)
+    inside.isNativeBuffer = (value): value is NativeBuffer =>
+      typeof value === 'object' && value !== null && #cell in value
+    inside.addressOf = (buffer) => {
+      const cell = buffer.#use('get the address')
+      return cell.address >= 0 ? BigInt(cell.address) : cell.slot.address
+    }
+    inside.addressIfLive = (buffer) => (buffer.#cell === undefined ? undefined : addressOf(buffer))
+    inside.copyOut = (buffer, start, byteLength) => {
+      const { slot } = buffer.#use('copy')
+      const copy = new Bytes(byteLength)
+      slot.read(copy, start)
+      return copy
+    }
+    // As #end() does, without a callback: that makes `malloc` and `free` in a loop some 5 % faster.
+    const freeFast = (buffer: NativeBuffer): void => {
+      const cell = buffer.#useAlone('free')
+      const byteLength = buffer.#byteLength
+      const bytes = buffer.#bytes
+      buffer.#empty()
+      try {
+        freeCell(cell)
+      } catch (error) {
+        buffer.#restore(cell, byteLength, bytes)
+        throw error
+      }
+    }
+    const freeFastNow = (buffer: NativeBuffer): void => void buffer.#end('free', freeCellNow)
+    const checked =
+      (end: (buffer: NativeBuffer) => void, operation: string) =>
+      (buffer: NativeBuffer): void => {
+        const { slot } = buffer.#useAlone('free')
+        const byteLength = buffer.#byteLength
+        try {
+          if (letsGo(() => end(buffer))) noteLetGo(buffer, byteLength, operation)
+        } finally {
+          // A corrupt block is freed too, although that throws.
+          if (slot.freed) noteEnd(buffer, operation)
+        }
+      }
+    inside.freeHandle = DEBUG ? checked(freeFast, 'free()') : freeFast
+    inside.freeHandleNow = DEBUG ? checked(freeFastNow, 'freeNow()') : freeFastNow
+    inside.moveHandle = (source, byteLength) => {
+      const [cell, resizeFailed] = source.#end('consume', ({ slot }) => slot.transfer(byteLength))
+      refresh(cell)
+      if (DEBUG) noteEnd(source, 'consume()')
+      return [createHandle(cell, cell.slot.byteLength), resizeFailed]
+    }
+    inside.handOverCell = (source, ticket) => {
+      const byteLength = source.#byteLength
+      const [cell] = source.#end('hand over', ({ slot }) => slot.handOver(ticket))
+      if (DEBUG) noteEnd(source, 'handOver()')
+      recycleEmpty(cell)
+      return byteLength
+    }
+  }
+
+  /**
+   * A new block with a copy of the bytes of a view or of a buffer.
+   *
+   * @param data - a typed array, a `DataView`, a `Buffer`, an `ArrayBuffer` or a `SharedArrayBuffer`
+   * @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` if there are no bytes; `ERR_CMALLOC_OUT_OF_MEMORY`
+   */
+  static from(data: ArrayBufferView | ArrayBufferLike): NativeBuffer {
+    const bytes = bytesOf(data)
+    const byteLength = typedArray.byteLengthOf(bytes)
+    if (byteLength === 0) throw outOfRange('The length of data', 'at least one byte', 0)
+    const cell = allocateCell(byteLength, UNINIT)
+    initialise(cell, () => cell.slot.write(bytes))
+    return createHandle(cell, byteLength)
+  }
+
+  /**
+   * The address of the first byte, as C sees it; `resize` may change it. It does not keep the handle alive.
+   *
+   * @throws `ERR_CMALLOC_FREED`
+   */
+  get address(): bigint {
+    return addressOf(this)
+  }
+
+  /** The block's length in bytes, as it was asked for; 0 once it is freed. */
+  get byteLength(): number {
+    return this.#byteLength
+  }
+
+  /** Whether the block is gone: freed, released or consumed. */
+  get freed(): boolean {
+    return this.#cell === undefined
+  }
+
+  /** Whether a pin holds the block. */
+  get pinned(): boolean {
+    return this.#cell !== undefined && isPinned(this)
+  }
+
+  /**
+   * Pins the block for I/O in flight or for C code that keeps its address: as long as a pin is held, `free`, `freeNow`,
+   * `resize`, `release`, `consume` and `handOver` throw `ERR_CMALLOC_PINNED`, and the handle is not garbage-collected.
+   * Pins nest.
+   *
+   * @param until - what the pin is held until, unless its `unpin()` comes first; if omitted, it is held until `unpin()`
+   * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`
+   *
+   * @example
+   * ```ts
+   * const pin = block.pin()
+   * fs.read(fd, block.bytes, 0, block.byteLength, 0, () => pin.unpin())
+   *
+   * response.end(block.bytes)
+   * block.pin(response)
+   * ```
+   */
+  pin(until?: PinUntil): Pin {
+    // `pin(fs.write(…, callback))` would pin for ever.
+    const wait = arguments.length > 0 ? checkUntil(until) : undefined
+    // Last: the checks may have run code of the program, which may have freed the block.
+    this.#use('pin')
+    return new Pin(this, wait)
+  }
+
+  /**
+   * Calls `work` with the bytes. The block is pinned until `work` has returned or, if it returned a promise, until that
+   * is settled; then it is freed, as by the end of a `using` scope: with its last pin, if there are others.
+   *
+   * @param work - what is done with the bytes
+   * @returns what `work` returns; for a promise a new one, which settles as that does, when the block is freed
+   * @throws what `work` throws; `ERR_INVALID_ARG_TYPE`; and as {@link buffer} and {@link free} do
+   *
+   * @example
+   * ```ts
+   * const written = await malloc(2 ** 20, 1, 'A').use((bytes) => file.write(bytes))
+   * ```
+   */
+  use<R>(work: (bytes: Uint8Array<ArrayBuffer>) => R): R {
+    if (typeof work !== 'function')
+      throw invalidType('work', 'a function, as in use((bytes) => file.write(bytes))', work)
+    this.#use('use')
+    return usePinned(this, this.#view(), work)
+  }
+
+  /**
+   * The block as an `ArrayBuffer`: no copy, made on first use, the same object until the block is freed or
+   * resized. It is detached then, and views of it are empty.
+   *
+   * @throws `ERR_CMALLOC_FREED`
+   * @throws `ERR_CMALLOC_ESCAPED` if the `ArrayBuffer` was transferred away
+   * @throws `ERR_CMALLOC_NO_EXTERNAL_BUFFERS` where the runtime makes none over this block
+   */
+  get buffer(): ArrayBuffer {
+    return typedArray.bufferOf(this.#view()) as ArrayBuffer
+  }
+
+  /**
+   * The whole block as a `Uint8Array`: no copy.
+   *
+   * @throws as {@link buffer} does
+   */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#view()
+  }
+
+  /**
+   * A part of the block as a typed array or `DataView`: no copy.
+   *
+   * @param type - the view's class
+   * @param byteOffset - where the view starts; a multiple of the size of its elements
+   * @param length - the number of its elements, for a `DataView` of its bytes; up to the end if omitted
+   * @throws `ERR_OUT_OF_RANGE` for a view that is misaligned or does not fit; and as {@link buffer} does
+   */
+  view<T extends ArrayBufferView>(type: ViewConstructor<T>, byteOffset: number = 0, length?: number): T {
+    const look = (): Part => ({
+      buffer: typedArray.bufferOf(this.#view()) as ArrayBuffer,
+      start: 0,
+      byteLength: this.#byteLength,
+    })
+    return viewOf(type, look, byteOffset, length)
+  }
+
+  /**
+   * Fills the bytes from `start` to `end`: all of them if omitted.
+   *
+   * @param init - what they are filled with; must be given
+   * @param start - the first byte, from 0 to the length
+   * @param end - the byte after the last, from `start` to the length
+   * @throws `ERR_CMALLOC_FREED`, and for bad arguments as `malloc` does
+   */
+  fill(init: Init, start?: number, end?: number): this {
+    const size = this.#byteLength
+    const checked = checkInit(init, size)
+    const from = index('start', start, 0, size)
+    const to = index('end', end, size, size)
+    const { slot } = this.#use('fill')
+    if (from > to) throw outOfRange('start', `at most end, which is ${to}`, from)
+    if (from < to) fillSlot(slot, checked, from, to)
+    return this
+  }
+
+  /**
+   * A copy of the bytes from `start` to `end` in a new block. Negative indices count from the end, and indices
+   * beyond either end mean that end, as for the typed arrays.
+   *
+   * @throws `ERR_CMALLOC_FREED`; `ERR_OUT_OF_RANGE` if there is nothing to copy; `ERR_CMALLOC_OUT_OF_MEMORY`
+   */
+  slice(start?: number, end?: number): NativeBuffer {
+    const size = this.#byteLength
+    const from = relativeIndex('start', start, 0, size)
+    const to = relativeIndex('end', end, size, size)
+    const { slot } = this.#use('slice')
+    if (from >= to) throw outOfRange('The slice', 'at least one byte long', min(to - from, 0))
+    const cell = allocateCell(to - from, UNINIT)
+    cell.slot.copyFrom(slot, from, to)
+    return createHandle(cell, to - from)
+  }
+
+  /**
+   * Resizes the block with C's `realloc`, which may move it. The contents are kept up to the smaller length; new
+   * bytes are resident, and filled if `init` is given, else they hold anything. Views become empty: make new ones.
+   *
+   * The block keeps its options: `align`, `lazy`, `secure`. Such a block is copied if it does not fit where it is, and
+   * always if it is secure. There must be memory for both meanwhile.
+   *
+   * @param byteLength - the new length in bytes, an integer from 1
+   * @param init - what new bytes are filled with, from its first byte on
+   * @throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_PINNED`, and as `malloc` does; the contents are then as they were
+   * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block
+   */
+  resize(byteLength: number, init?: Init): this {
+    const length = positiveInteger('byteLength', byteLength)
+    const old = this.#byteLength
+    const checked = checkOptionalInit(init, max(length - old, 1))
+    this.#useAlone('resize')
+    // A copy: the pattern may be a view of this block, which the resize empties.
+    const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
+    const [cell, isLetGo] = this.#end('resize', ({ slot }) => letsGo(() => slot.resize(length)))
+    refresh(cell)
+    this.#byteLength = length
+    this.#cell = cell
+    if (DEBUG) {
+      if (isLetGo) noteLetGo(this, old, 'resize()')
+      // A block that was let go was copied: it is a new one.
+      noteOrigin(this, cell.slot)
+    }
+    if (length > old) fillSlot(cell.slot, pattern, old, length)
+    // It may be a secret.
+    if (pattern !== checked) typedArray.fill(pattern as Uint8Array, 0, 0, typedArray.byteLengthOf(pattern))
+    return this
+  }
+
+  /**
+   * How many of the block's bytes lie in resident pages, asked of the operating system.
+   *
+   * @throws `ERR_CMALLOC_FREED`; `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` where it cannot tell
+   */
+  residentBytes(): number {
+    return this.#use('look at the pages').slot.residentBytes()
+  }
+
+  /**
+   * Gives the block away, and returns its address: C code must `free()` it now, else it leaks. The opposite of
+   * `consume`. Views become empty.
+   *
+   * @returns the address, which C's `malloc` returned: as a block that C itself allocated
+   * @throws `ERR_CMALLOC_FREED`; `ERR_CMALLOC_PINNED`; `ERR_CMALLOC_ESCAPED` if its `ArrayBuffer` was transferred away
+   * @throws `ERR_CMALLOC_SECURE` for a secure block, which C's `free` would not wipe
+   * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block
+   */
+  release(): bigint {
+    const [cell, address] = this.#end('release', ({ slot }) => slot.release())
+    if (DEBUG) noteEnd(this, 'release()')
+    recycleEmpty(cell)
+    return address
+  }
+
+  /**
+   * Frees the block with C's `free`. Views become empty. If the `ArrayBuffer` was transferred away, its bytes live
+   * on as long as some `ArrayBuffer` has them. A block of a `Pool` goes back to it.
+   *
+   * It takes no bytes from I/O in flight. If the block had views, and the event loop has a request under way or an open
+   * socket, the handle is freed, its views stay as they are, and the memory is freed when nobody has them any more.
+   * {@link freeNow} does not ask. Some I/O is not seen by the event loop: a stream that has not begun, addons with
+   * threads of their own, and anything on Bun and Deno. That needs a pin or an `await`.
+   *
+   * @throws `ERR_CMALLOC_FREED` if it is gone already; `ERR_CMALLOC_PINNED` if a pin holds it
+   * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block, which is freed
+   * all the same
+   */
+  free(): void {
+    freeHandle(this)
+  }
+
+  /**
+   * Frees the block at once, whatever is in flight. Call it only if nobody uses the bytes any more, as after all work
+   * with them was awaited: whoever does reads or writes memory that belongs to others by then. Else as {@link free}.
+   *
+   * @throws as {@link free} does
+   */
+  freeNow(): void {
+    freeHandleNow(this)
+  }
+
+  /**
+   * Frees the block at the end of the scope of a `using` declaration; nothing if it is gone already. A pinned block
+   * is freed as soon as its last pin goes.
+   *
+   * @throws `ERR_CMALLOC_CORRUPTED`, as {@link free} does
+   */
+  [Symbol.dispose](): void {
+    if (this.#cell === undefined) return
+    if (isPinned(this)) disposeWhenUnpinned(this)
+    else freeHandle(this)
+  }
+
+  /** @internal What `console.log` shows. */
+  [INSPECT](): string {
+    if (!(#cell in this)) return 'NativeBuffer {}'
+    if (this.#cell === undefined) return 'NativeBuffer { freed: true }'
+    return `NativeBuffer { address: 0x${addressOf(this).toString(16)}, byteLength: ${this.#byteLength} }`
+  }
+
+  #use(operation: string): Cell {
+    if (this.#cell === undefined) throw withHistory(freed(operation), this)
+    return this.#cell
+  }
+
+  #view(): Uint8Array<ArrayBuffer> {
+    const { slot } = this.#use('view')
+    // It is empty if somebody else detached the ArrayBuffer. The slot knows whether there can be another one.
+    if (this.#bytes !== undefined && typedArray.byteLengthOf(this.#bytes) > 0) return this.#bytes
+    const bytes = new Bytes(slot.buffer())
+    this.#bytes = bytes
+    if (DEBUG) noteFirstView(this)
+    // Last: a hook of the program may run in there, and use the handle.
+    noteView()
+    return bytes
+  }
+
+  #useAlone(operation: string): Cell {
+    const cell = this.#use(operation)
+    if (isPinned(this)) throw pinned(operation)
+    return cell
+  }
+
+  /**
+   * Empties the handle, and calls what frees or moves its block. In this order: JavaScript can be stopped between any two
+   * lines, by the timeout of `vm`, by `worker.terminate()` or by a stack overflow. A handle that still had the block
+   * would then free it a second time. An empty one leaves it to the garbage collector.
+   *
+   * The `ArrayBuffer` is kept meanwhile: once collected, it could not be detached.
+   */
+  #end<T>(operation: string, end: (cell: Cell) => T): [cell: Cell, result: T] {
+    const cell = this.#useAlone(operation)
+    const byteLength = this.#byteLength
+    const bytes = this.#bytes
+    this.#empty()
+    try {
+      return [cell, end(cell)]
+    } catch (error) {
+      this.#restore(cell, byteLength, bytes)
+      throw error
+    }
+  }
+
+  #empty(): void {
+    this.#cell = undefined
+    this.#byteLength = 0
+    this.#bytes = undefined
+  }
+
+  /**
+   * Puts the block back after a call has refused it, with its `ArrayBuffer`: a collected one would count as escaped. A
+   * corrupt block is freed although the call throws: it does not come back.
+   */
+  #restore(cell: Cell, byteLength: number, bytes: Uint8Array<ArrayBuffer> | undefined): void {
+    if (cell.slot.freed) return
+    // The key is stale if the call went half-way.
+    refresh(cell)
+    this.#byteLength = byteLength
+    this.#bytes = bytes
+    this.#cell = cell
+  }
+}
+
+export const { createHandle, isNativeBuffer, addressOf, addressIfLive, copyOut, freeHandle, freeHandleNow } = inside
+export const { moveHandle, handOverCell } = inside

@@ -1,0 +1,198 @@
+import { rawCalls, Slot, type BlockPool, type IncrementalBlock } from '../runtime/native.js'
+import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
+import type { CheckedOptions } from './options.js'
+
+const { allocate, endOfKeys, free, freeNow, keyStep, owner, registers } = rawCalls
+
+/**
+ * A slot of the binding, and what JavaScript knows of it. To make a slot costs as much as a dozen allocations, as the
+ * garbage collector watches it. So the cells of freed blocks are pooled and used again. The cell of a handle that is
+ * dropped is collected with it, and the slot's finalizer frees the block.
+ */
+export interface Cell {
+  readonly slot: Slot
+  /** The slot's number for the raw calls, or -1 if it has none left. */
+  key: number
+  /** The block's address, or -1 if a number cannot hold it. */
+  address: number
+  /** In the pool: the next cell of the list. */
+  next: Cell | undefined
+}
+
+/** How many cells are pooled at most. Each has some 200 bytes. */
+const POOL_LIMIT = 16_384
+
+/** A linked list, not an array: a program may replace the methods of `Array.prototype`. */
+let pool: Cell | undefined
+let pooled = 0
+
+/** A cell without a block, from the pool or new. */
+function acquire(): Cell {
+  const cell = pool
+  if (cell !== undefined) {
+    pool = cell.next
+    // Otherwise this cell would keep the next one alive, and its block, after a handle took that and was dropped.
+    cell.next = undefined
+    pooled -= 1
+    return cell
+  }
+  const slot = new Slot(owner)
+  return { slot, key: slot.key, address: 0, next: undefined }
+}
+
+/** Puts a cell without a block into the pool. */
+function recycle(cell: Cell): void {
+  if (cell.key < 0 || pooled >= POOL_LIMIT) return
+  cell.next = pool
+  pool = cell
+  pooled += 1
+}
+
+/** Recycles a cell after a method of its slot has taken the block out. That made the key stale. */
+export function recycleEmpty(cell: Cell): void {
+  cell.key = cell.slot.key
+  recycle(cell)
+}
+
+/** Allocates and fills a block. Every argument must have been checked. */
+export function allocateCell(byteLength: number, init: CheckedInit): Cell {
+  const cell = acquire()
+  try {
+    registers[0] = cell.key
+    registers[1] = byteLength
+    registers[2] = typeof init === 'number' ? init : UNINIT
+    allocate()
+    cell.address = registers[1]
+  } catch (error) {
+    cell.key = cell.slot.key
+    if (cell.slot.freed) recycle(cell)
+    throw error
+  }
+  if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
+  return cell
+}
+
+/** Allocates and fills a block that is special. Every argument must have been checked. */
+export function allocateCellWith(options: CheckedOptions, byteLength: number, init: CheckedInit): Cell {
+  const { align, lazy, secure } = options
+  const cell = receive((slot) => slot.allocate(byteLength, fillByte(init), align, lazy, secure))
+  if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
+  return cell
+}
+
+/** Takes a block from a pool, and fills it. Every argument must have been checked. */
+export function allocateCellFrom(blocks: BlockPool, byteLength: number, init: CheckedInit): Cell {
+  const cell = acquire()
+  try {
+    cell.address = cell.slot.allocateFrom(blocks, byteLength, fillByte(init))
+  } catch (error) {
+    recycle(cell)
+    throw error
+  }
+  if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
+  return cell
+}
+
+/** Writes the contents of a new block. Frees it if that throws: a typed array may lie about its length. */
+export function initialise(cell: Cell, write: () => void): void {
+  try {
+    write()
+  } catch (error) {
+    freeCell(cell)
+    throw error
+  }
+}
+
+/**
+ * Takes over a foreign block that was claimed. Returns its cell, and whether it could not be resized. `refused` is
+ * called if the block is still its owner's.
+ */
+export function consumeIntoCell(
+  address: bigint,
+  byteLength: number,
+  refused: () => void,
+): [cell: Cell, resizeFailed: boolean] {
+  let cell: Cell | undefined
+  let resizeFailed: boolean
+  try {
+    cell = acquire()
+    resizeFailed = cell.slot.consume(address, byteLength, true)
+  } catch (error) {
+    refused()
+    if (cell !== undefined) recycle(cell)
+    throw error
+  }
+  refresh(cell)
+  return [cell, resizeFailed]
+}
+
+/** Takes over the block of a ticket. */
+export function takeOverIntoCell(ticket: string): Cell {
+  return receive((slot) => slot.takeOver(ticket))
+}
+
+/** Takes over a block that has become resident. */
+export function adoptIntoCell(incremental: IncrementalBlock): Cell {
+  return receive((slot) => slot.adopt(incremental))
+}
+
+/** A cell whose slot has been given a block. */
+function receive(give: (slot: Slot) => void): Cell {
+  const cell = acquire()
+  try {
+    give(cell.slot)
+  } catch (error) {
+    recycle(cell)
+    throw error
+  }
+  refresh(cell)
+  return cell
+}
+
+/** Frees a cell's block, or lets it go if something may be using its bytes. Recycles the cell. */
+export function freeCell(cell: Cell): void {
+  if (cell.key >= 0) {
+    registers[0] = cell.key
+    free()
+    advance(cell)
+    recycle(cell)
+  } else {
+    registers[1] = cell.slot.free()
+  }
+}
+
+/** Frees a cell's block at once, and recycles the cell. */
+export function freeCellNow(cell: Cell): void {
+  if (cell.key >= 0) {
+    registers[0] = cell.key
+    freeNow()
+    advance(cell)
+    recycle(cell)
+  } else {
+    cell.slot.freeNow()
+  }
+}
+
+/** The key that a slot has after a raw call freed its block. */
+function advance(cell: Cell): void {
+  const next = cell.key + keyStep
+  cell.key = next < endOfKeys ? next : -1
+}
+
+/** Reads key and address again, after a call that moves the block or makes the key stale. */
+export function refresh(cell: Cell): void {
+  const { key, address } = cell.slot
+  cell.key = key
+  cell.address = address <= Number.MAX_SAFE_INTEGER ? Number(address) : -1
+}
+
+/** What the binding says if a block was let go because a request was in flight. */
+const REQUEST = 2
+
+/** Calls what frees or resizes blocks. Returns whether one was let go because a request was in flight. */
+export function letsGo(end: () => unknown): boolean {
+  registers[1] = 0
+  // A method of a slot returns it, the raw calls have it in their registers.
+  const reason = end()
+  return (typeof reason === 'number' ? reason : registers[1]) === REQUEST
+}
