@@ -20,6 +20,9 @@ use crate::os;
 /// The smallest cell: what `malloc` aligns to.
 const SMALLEST: usize = 16;
 
+/// The largest cell, where pages are larger.
+const LARGEST_CELL: usize = 64 << 10;
+
 /// The largest vault.
 const LARGEST: usize = 1 << 20;
 
@@ -49,9 +52,10 @@ fn lock() -> MutexGuard<'static, Vaults> {
     VAULTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The size of a cell for so many bytes; `None` if they need more than a page.
+/// The size of a cell for so many bytes; `None` if they need more than a page. What is touched in a cell is too short
+/// to ask the C allocator about it, which does not know cells.
 pub(super) fn cell_size(room: BlockLen, alignment: usize) -> Option<usize> {
-    let page = os::page_size();
+    let page = os::page_size().min(LARGEST_CELL);
     (room.get() <= page && alignment <= page).then(|| room.get().next_power_of_two().max(alignment).max(SMALLEST))
 }
 
