@@ -152,6 +152,20 @@ mappingsTest(
   },
 )
 
+linuxTest('what shares its pages is wiped as it is freed, and its neighbours keep their bytes', (t) => {
+  for (const size of [16, 33, 1000]) {
+    const blocks = [malloc(size, 1, 0xa7, SECURE), malloc(size, 1, 0xa7, SECURE), malloc(size, 1, 0xa7, SECURE)]
+    const addresses = blocks.map((block) => block.address)
+    blocks[1]!.free()
+    t.deepEqual(
+      addresses.map((address) => left(address, size, 0xa7)),
+      [size, 0, size],
+    )
+    blocks[0]!.free()
+    blocks[2]!.free()
+  }
+})
+
 linuxTest('nobody consumes an address among secure blocks, also where one was', (t) => {
   using block = malloc(32, 1, 'k', SECURE)
   const other = malloc(32, 1, 'k', SECURE)
