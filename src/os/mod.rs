@@ -7,6 +7,7 @@
 mod address;
 #[cfg(all(any(target_os = "linux", target_os = "freebsd"), not(miri)))]
 mod lock;
+mod mappings;
 #[cfg(mocked_pages)]
 mod mocked;
 #[cfg(all(unix, not(miri)))]
@@ -51,14 +52,6 @@ mod platform {
     }
 }
 
-/// How many mappings the process has, and how many it may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mappings {
-    /// `None` if the system does not tell.
-    pub(crate) used: Option<usize>,
-    pub(crate) limit: usize,
-}
-
 #[cfg(feature = "napi")]
 use std::ffi::{CStr, c_void};
 use std::io;
@@ -68,6 +61,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(feature = "napi")]
 pub(crate) use self::address::InvalidAddress;
+pub(crate) use self::mappings::Mappings;
 pub(crate) use self::platform::{
     BRINGS_MANY, available_memory, lock_limit, mappings, show_in_dumps, trim, unlock, usable_size,
 };

@@ -9,9 +9,9 @@ use std::ffi::{CStr, c_void};
 use std::io;
 use std::ptr::NonNull;
 
-use super::Mappings;
 #[cfg(feature = "napi")]
 use super::address::InvalidAddress;
+use super::mappings::Mappings;
 
 /// No call brings in many pages at once.
 pub(crate) const BRINGS_MANY: bool = false;

@@ -6,20 +6,18 @@
 mod cells;
 mod pages;
 mod vaults;
+mod wipe;
 
 use std::alloc::{Layout, handle_alloc_error};
-use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::slice;
-
-use zeroize::Zeroize;
 
 #[cfg(feature = "napi")]
 pub(crate) use self::vaults::holds;
+#[cfg(feature = "napi")]
+pub(crate) use self::wipe::wipe;
 use crate::error::OutOfMemory;
 use crate::length::BlockLen;
 use crate::placement;
-use crate::residency::for_each_resident;
 
 /// Memory for a secure block of `len` bytes, with room for `more` after it, at a multiple of `alignment`.
 pub(super) fn obtain(len: BlockLen, more: usize, alignment: usize) -> Result<NonNull<u8>, OutOfMemory> {
@@ -39,7 +37,7 @@ pub(super) unsafe fn end(start: NonNull<u8>, len: usize) {
     // SAFETY: passed on from the caller.
     unsafe {
         if !vaults::give_back(start) {
-            wipe(start, len);
+            wipe::wipe(start, len);
             pages::give_back(start, len);
         }
     }
@@ -53,7 +51,7 @@ pub(super) unsafe fn end(start: NonNull<u8>, len: usize) {
 pub(super) unsafe fn shorten(start: NonNull<u8>, kept: usize, len: usize) {
     // SAFETY: passed on from the caller.
     unsafe {
-        wipe(start.add(kept), len - kept);
+        wipe::wipe(start.add(kept), len - kept);
         if !vaults::holds(start.addr().get()) {
             pages::expose(start, kept, len);
         }
@@ -80,29 +78,4 @@ pub(super) unsafe fn give_away(start: NonNull<u8>, len: usize) -> NonNull<u8> {
         vaults::give_back(start);
     }
     copy
-}
-
-/// Zeroes bytes of a block in a way that the compiler does not remove. Pages that are not resident are skipped: what
-/// was written to is locked and so resident, but a block that was refused half-way has pages that were never used.
-///
-/// # Safety
-///
-/// `start` must be the first of `len` bytes of a secure block, and nobody else may access them.
-pub(crate) unsafe fn wipe(start: NonNull<u8>, len: usize) {
-    // SAFETY: these bytes are some of the caller's.
-    let zeroize = |start: *mut u8, len: usize| unsafe { zero(start, len) };
-    // SAFETY: passed on from the caller.
-    if unsafe { for_each_resident(start.as_ptr(), len, zeroize) }.is_err() {
-        zeroize(start.as_ptr(), len);
-    }
-}
-
-/// Zeroes bytes in a way that the compiler does not remove.
-///
-/// # Safety
-///
-/// The `len` bytes from `start` on must be the caller's, and nobody else may access them. They may be uninitialised.
-unsafe fn zero(start: *mut u8, len: usize) {
-    // SAFETY: passed on from the caller.
-    unsafe { slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>(), len) }.zeroize();
 }

@@ -12,7 +12,8 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::cells::Cells;
-use super::{pages, zero};
+use super::pages;
+use super::wipe::zero;
 use crate::error::OutOfMemory;
 use crate::length::BlockLen;
 use crate::os;

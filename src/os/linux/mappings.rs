@@ -1,7 +1,7 @@
 //! The mappings of the process. At their limit no thread can start and nothing more can be mapped.
 
 use super::files::read;
-use crate::os::Mappings;
+use crate::os::mappings::Mappings;
 
 /// What the kernel allows if nobody set anything else.
 const DEFAULT_LIMIT: usize = 65_530;
