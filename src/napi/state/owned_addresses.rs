@@ -10,8 +10,8 @@ use std::sync::PoisonError;
 
 use super::slot_table::Owned;
 use super::{registry, tickets};
-use crate::reclaim;
 use crate::sync::{Mutex, MutexGuard, yield_now};
+use crate::{block, reclaim};
 
 /// What is known of addresses besides what slots, tickets and pools say.
 #[derive(Default)]
@@ -109,8 +109,9 @@ impl OwnedAddresses {
             None => {}
         }
         let in_orphan = within(&self.orphans, address, |orphan| orphan.len);
-        if in_orphan || within(&self.leaked, address, |len| *len) || tickets::owns(address) || reclaim::retains(address)
-        {
+        let is_leaked = within(&self.leaked, address, |len| *len);
+        // Where secure blocks are, or were, no block of C can be.
+        if in_orphan || is_leaked || tickets::owns(address) || reclaim::retains(address) || block::in_vault(address) {
             return Owned::Yes;
         }
         registry::owns(address)
