@@ -1022,7 +1022,7 @@ specify(
       cells: [
         '`ERR_CMALLOC_BAD_TICKET`',
         '`Error`',
-        "`takeOver` of a ticket that was taken before, that is made up, or that is another process's.",
+        '`takeOver` of a ticket that was taken before, that is made up, or that is of another process or another copy of cmalloc.',
       ],
       cases: {
         'one that was taken, and one that is made up': (t) => {

@@ -16,7 +16,7 @@ export interface Progress {
 
 /** How far to go, whom to tell, and what is special about the block: all that `malloc` offers but `lazy`. */
 export interface MallocAsyncOptions extends Omit<MallocOptions, 'lazy'> {
-  /** Ends the allocation when it is aborted. */
+  /** Ends the allocation when it is aborted. Any object with an `aborted` will do, as for the functions of `node:fs`. */
   signal?: AbortSignal | undefined
   /** Is called after each step. If it throws, the allocation ends with that error. */
   onProgress?: ((progress: Progress) => void) | undefined
