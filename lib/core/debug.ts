@@ -4,8 +4,8 @@ import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { debugMode, library, noteAllocation, reportAtExit, type Slot } from '../runtime/native.js'
 import { process } from '../runtime/process.js'
-import { whenItEnds, isFirst } from '../runtime/thread.js'
-import { noteBlockLetGo } from './let-go.js'
+import { isFirst, whenItEnds } from '../runtime/thread.js'
+import { noteBlockLetGo } from './let-go-report.js'
 
 /** Whether the debug mode is on: decided by `CMALLOC_DEBUG` and `DEBUG` as cmalloc is loaded for the first time. */
 export const DEBUG: boolean = debugMode()
