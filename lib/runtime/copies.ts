@@ -9,7 +9,8 @@ const WARNED = 'cmalloc: warned of copies'
 /** Warns, once in a process, if another copy of the addon is loaded in it. `library` is the number of this one. */
 export function warnOfCopies(library: number): void {
   const first = getEnvironmentData(FIRST) as unknown as string | undefined
-  const here = dirname(__dirname)
+  // A bundle of ES modules has none.
+  const here = typeof __dirname === 'string' ? dirname(__dirname) : 'a bundle'
   if (first === undefined) return setEnvironmentData(FIRST, `${library} ${here}`)
   const [number, ...path] = first.split(' ')
   if (number === String(library) || getEnvironmentData(WARNED) !== undefined) return
