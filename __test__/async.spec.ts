@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { malloc, mallocAsync, setMemoryLimit, stats, type Init, type Progress } from 'cmalloc'
+import { malloc, mallocAsync, setMemoryLimit, stats, type Init, type NativeBuffer, type Progress } from 'cmalloc'
 import * as native from 'cmalloc/native'
 import { OWN } from './support/command.js'
 import { live, MiB, untilNothingIsInUse } from './support/memory.js'
@@ -85,7 +85,8 @@ test.serial('what malloc throws is what the promise is rejected with, and nothin
     [[8, 1, 'zero', null], 'ERR_INVALID_ARG_TYPE'],
     [[8, 1, 'zero', 7], 'ERR_INVALID_ARG_TYPE'],
     [[8, 1, 'zero', { signal: {} }], 'ERR_INVALID_ARG_TYPE'],
-    [[8, 1, 'zero', { signal: { aborted: false } }], 'ERR_INVALID_ARG_TYPE'],
+    [[8, 1, 'zero', { signal: null }], 'ERR_INVALID_ARG_TYPE'],
+    [[8, 1, 'zero', { signal: () => {} }], 'ERR_INVALID_ARG_TYPE'],
     [[8, 1, 'zero', { onProgress: 1 }], 'ERR_INVALID_ARG_TYPE'],
     [[Number.MAX_SAFE_INTEGER], 'ERR_CMALLOC_OUT_OF_MEMORY'],
   ]
@@ -174,6 +175,38 @@ test.serial('a signal that onProgress aborts ends the allocation, also after the
     })
   }
 })
+
+test.serial('a signal is what has an aborted, as those of jsdom and of polyfills have', async (t) => {
+  const mallocWith = (signal: object): Promise<NativeBuffer> =>
+    mallocAsync(LONG, 1, 7, { signal: signal as AbortSignal })
+  using block = await mallocWith({ aborted: false })
+  t.is(block.bytes[LONG - 1], 7)
+  const reason = new Error('why')
+  const error = await t.throwsAsync(mallocWith({ aborted: true, reason }), { code: 'ABORT_ERR', name: 'AbortError' })
+  t.is(error?.cause, reason)
+  const later = Object.create({ aborted: false }) as { aborted: boolean }
+  const promise = mallocWith(later)
+  later.aborted = true
+  await t.throwsAsync(promise, { code: 'ABORT_ERR' })
+})
+
+for (const looks of [1, 2, 3]) {
+  test.serial(`a signal that throws as it is asked for the ${looks}. time rejects its allocation alone`, async (t) => {
+    const broken = new Error('as planned')
+    let asked = 0
+    const signal = {
+      get aborted() {
+        if (++asked >= looks) throw broken
+        return false
+      },
+    }
+    const promise = mallocAsync(LONG, 1, 7, { signal: signal as AbortSignal })
+    const next = mallocAsync(8, 1, 7)
+    t.is(await t.throwsAsync(promise), broken)
+    using block = await next
+    t.is(block.bytes[7], 7)
+  })
+}
 
 test.serial('a signal that is aborted afterwards does nothing', async (t) => {
   const controller = new AbortController()

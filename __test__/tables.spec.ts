@@ -1022,13 +1022,14 @@ specify(
       cells: [
         '`ERR_CMALLOC_BAD_TICKET`',
         '`Error`',
-        "`takeOver` of a ticket that was taken before, that is made up, or that is another process's.",
+        '`takeOver` of a ticket that was taken before, that is made up, or that is of another process or another copy of cmalloc.',
       ],
       cases: {
         'one that was taken, and one that is made up': (t) => {
           const ticket = handOver(malloc(64))
           takeOver(ticket).free()
-          const says = /^No block waits for this ticket: it was taken already, or it is none of this process's$/
+          const says =
+            /^No block waits for this ticket: it was taken already, or it is none of this process's, or it is one of another copy of cmalloc$/
           for (const bad of [ticket, { ticket: '', byteLength: 64 }, { ticket: '0'.repeat(32), byteLength: 64 }]) {
             refused(t, () => takeOver(bad), badTicket(says))
           }

@@ -3,8 +3,8 @@ import {
   arrayBufferByteLength,
   Bytes,
   dataView,
+  isSharedArrayBuffer,
   isView,
-  sharedArrayBufferByteLength,
   typedArray,
   typedArrayName,
 } from '../runtime/primordials.js'
@@ -27,12 +27,11 @@ export function bytesOf(data: unknown): Uint8Array {
       return EMPTY
     }
   }
-  for (const byteLengthOf of [arrayBufferByteLength, sharedArrayBufferByteLength]) {
-    try {
-      return byteLengthOf(data) === 0 ? EMPTY : new Bytes(data as ArrayBufferLike)
-    } catch {
-      // It is no buffer of that kind.
-    }
+  if (isSharedArrayBuffer(data)) return new Bytes(data)
+  try {
+    return arrayBufferByteLength(data) === 0 ? EMPTY : new Bytes(data as ArrayBuffer)
+  } catch {
+    // It is none.
   }
   throw invalidType('data', 'a view, an ArrayBuffer or a SharedArrayBuffer', data)
 }

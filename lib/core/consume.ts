@@ -1,9 +1,11 @@
 import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
 import { beginConsume, endConsume } from '../runtime/native.js'
+import { process } from '../runtime/process.js'
 import { isInteger, isSafeInteger } from '../runtime/primordials.js'
 import { positiveInteger } from '../runtime/validate.js'
 import { createHandle, isNativeBuffer, moveHandle, type NativeBuffer } from './native-buffer.js'
-import { consumeIntoCell } from './slots.js'
+import { ofThisCopy, revealed, withOther } from './other.js'
+import { consumeIntoCell, takeOverIntoCell } from './slots.js'
 
 /** The owner of a block until it is consumed. Its address is then set to zero, of the same type. */
 export interface AddressRef {
@@ -28,7 +30,8 @@ export interface AddressRef {
  * @param byteLength - the block's new length in bytes, an integer from 1
  * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE` for arguments that make no sense, and
  * for a source whose address cannot be set to zero
- * @throws `ERR_CMALLOC_ALREADY_OWNED` for an address inside a block that a handle of any thread owns
+ * @throws `ERR_CMALLOC_ALREADY_OWNED` for an address inside a block that a handle of any thread owns, of this copy of
+ * cmalloc: two copies in one process do not know each other's blocks
  * @throws `ERR_CMALLOC_OUT_OF_MEMORY` if the block would not fit. A call that throws has changed nothing
  * @throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_PINNED`, `ERR_CMALLOC_ESCAPED` for a `NativeBuffer` whose block is gone, or
  * cannot be moved
@@ -40,6 +43,7 @@ export function consume(source: AddressRef | NativeBuffer, byteLength: number): 
     if (resizeFailed) warn(length, moved.byteLength)
     return moved
   }
+  if (revealed(source) !== undefined) return consumeOther(source, length)
   if ((typeof source !== 'object' && typeof source !== 'function') || source === null) {
     throw invalidType('source', 'an object with an address, or a NativeBuffer', source)
   }
@@ -53,6 +57,15 @@ export function consume(source: AddressRef | NativeBuffer, byteLength: number): 
   const consumed = createHandle(cell, cell.slot.byteLength)
   if (resizeFailed) warn(length, consumed.byteLength)
   return consumed
+}
+
+/** Takes the block of a handle of another evaluation. */
+function consumeOther(source: unknown, length: number): NativeBuffer {
+  const { ticket, resizeFailed } = withOther(source, (other) => ofThisCopy(other, 'consume').move(length))
+  const cell = takeOverIntoCell(ticket)
+  const moved = createHandle(cell, cell.slot.byteLength)
+  if (resizeFailed) warn(length, moved.byteLength)
+  return moved
 }
 
 function checkAddress(address: unknown): bigint {

@@ -2,8 +2,10 @@
 
 import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
-import { debugMode, noteAllocation, reportAtExit, type Slot } from '../runtime/native.js'
-import { noteBlockLetGo, reportLetGo } from './let-go-report.js'
+import { debugMode, library, noteAllocation, reportAtExit, type Slot } from '../runtime/native.js'
+import { process } from '../runtime/process.js'
+import { isFirst, whenItEnds } from '../runtime/thread.js'
+import { noteBlockLetGo } from './let-go-report.js'
 
 /** Whether the debug mode is on: decided by `CMALLOC_DEBUG` and `DEBUG` as cmalloc is loaded for the first time. */
 export const DEBUG: boolean = debugMode()
@@ -99,9 +101,9 @@ export function callStack(): string {
   return outside.length > 0 ? outside.join('\n') : NO_STACK
 }
 
-if (DEBUG) {
-  process.on('exit', () => {
-    reportLetGo()
+// One report of each addon, however often this is evaluated.
+if (DEBUG && isFirst(`report of ${library}`)) {
+  whenItEnds(() => {
     const corrupted = reportAtExit(isMainThread)
     if (corrupted && !process.exitCode) process.exitCode = 1
   })

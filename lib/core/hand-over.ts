@@ -1,22 +1,14 @@
-import { randomBytes } from 'node:crypto'
 import { invalidType } from '../runtime/errors.js'
-import { createHandle, handOverCell, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
+import { createHandle, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
+import { ofThisCopy, withOther } from './other.js'
 import { takeOverIntoCell } from './slots.js'
-
-/**
- * Stands for a block on its way to another thread: a plain object, which can be posted, cloned and stored. Whoever
- * gets it can take the block over, once.
- */
-export interface Ticket {
-  /** Names the block; cannot be guessed. */
-  readonly ticket: string
-  /** The block's length in bytes. */
-  readonly byteLength: number
-}
+import { ticketFor, type Ticket } from './ticket.js'
 
 /**
  * Empties a handle, and returns a ticket for its block, for any thread of this process. Nothing is copied, views
  * become empty. Until somebody takes it over, the block stays alive and counts in `stats()`.
+ *
+ * If a process has loaded two copies of cmalloc, only the copy that made a ticket takes it.
  *
  * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED`; `ERR_CMALLOC_PINNED`
  * @throws `ERR_CMALLOC_ESCAPED` if the block's `ArrayBuffer` was transferred away
@@ -28,15 +20,15 @@ export interface Ticket {
  * ```
  */
 export function handOver(buffer: NativeBuffer): Ticket {
-  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
-  const ticket = randomBytes(16).toString('hex')
-  return { ticket, byteLength: handOverCell(buffer, ticket) }
+  if (isNativeBuffer(buffer)) return ticketFor(buffer)
+  return withOther(buffer, (other) => ({ ...ofThisCopy(other, 'hand over').handOver() }))
 }
 
 /**
  * A handle for the block of a ticket, the only one: a ticket is taken once.
  *
- * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_BAD_TICKET` if it was taken already, or is none of this process's
+ * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_BAD_TICKET` if it was taken already, or is none of this process's, or of another copy of
+ * cmalloc
  */
 export function takeOver(ticket: Ticket): NativeBuffer {
   if (typeof ticket !== 'object' || ticket === null) throw invalidType('ticket', 'a ticket of handOver()', ticket)

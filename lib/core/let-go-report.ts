@@ -1,6 +1,7 @@
 /** For the debug mode: where the program has freed blocks while a request in flight may have been using the bytes. */
 
 import { report } from '../runtime/report.js'
+import { whenItEnds } from '../runtime/thread.js'
 
 /** How many places are told apart. */
 const KNOWN = 1000
@@ -26,6 +27,7 @@ export function noteBlockLetGo(operation: string, byteLength: number, ended: str
   let place = places.get(line)
   if (place === undefined) {
     if (places.size === KNOWN) return void elsewhere++
+    if (places.size === 0) whenItEnds(reportLetGo)
     place = { operation, ended, viewed, blocks: 0, bytes: 0 }
     places.set(line, place)
   }
@@ -34,7 +36,7 @@ export function noteBlockLetGo(operation: string, byteLength: number, ended: str
 }
 
 /** Names the places. */
-export function reportLetGo(): void {
+function reportLetGo(): void {
   const all = [...places.values()]
   for (const { operation, ended, viewed, blocks, bytes } of all.slice(0, NAMED)) {
     const inAll = blocks === 1 ? '' : ' in all'

@@ -1,6 +1,5 @@
 import { aborted, invalidType, invalidValue } from '../runtime/errors.js'
 import { IncrementalBlock } from '../runtime/native.js'
-import { abortSignal } from '../runtime/primordials.js'
 import { blockLength, mustBeOptions } from '../runtime/validate.js'
 import { checkOptionalInit, fillByte, type CheckedInit, type Init } from './init.js'
 import { createHandle, type NativeBuffer } from './native-buffer.js'
@@ -17,7 +16,7 @@ export interface Progress {
 
 /** How far to go, whom to tell, and what is special about the block: all that `malloc` offers but `lazy`. */
 export interface MallocAsyncOptions extends Omit<MallocOptions, 'lazy'> {
-  /** Ends the allocation when it is aborted. */
+  /** Ends the allocation when it is aborted. Any object with an `aborted` will do, as for the functions of `node:fs`. */
   signal?: AbortSignal | undefined
   /** Is called after each step. If it throws, the allocation ends with that error. */
   onProgress?: ((progress: Progress) => void) | undefined
@@ -86,18 +85,24 @@ export async function mallocAsync(
   }
 }
 
-/** Makes a step after the one before. Never rejected. */
+/** Makes a step after the one before, unless it was aborted meanwhile. Never rejected: others wait for it. */
 async function takeTurn(
   before: Promise<void> | undefined,
   incremental: IncrementalBlock,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await before
-  if (signal === undefined || !abortSignal.isAborted(signal)) await incremental.step(STEP)
+  try {
+    if (signal?.aborted) return
+  } catch {
+    // It is asked again.
+    return
+  }
+  await incremental.step(STEP)
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal !== undefined && abortSignal.isAborted(signal)) throw aborted(abortSignal.reasonOf(signal))
+  if (signal?.aborted) throw aborted(signal.reason)
 }
 
 function checkOptions(options: unknown, init: CheckedInit) {
@@ -115,11 +120,7 @@ function checkOptions(options: unknown, init: CheckedInit) {
   return { signal, onProgress: onProgress as MallocAsyncOptions['onProgress'], special }
 }
 
+/** As the functions of Node see it: jsdom and others have signals of their own. */
 function isAbortSignal(value: unknown): value is AbortSignal {
-  try {
-    abortSignal.isAborted(value)
-    return true
-  } catch {
-    return false
-  }
+  return typeof value === 'object' && value !== null && 'aborted' in value
 }

@@ -1,8 +1,8 @@
-import { invalidType } from '../runtime/errors.js'
 import { blockLength } from '../runtime/validate.js'
 import { checkOptionalInit, UNINIT, type Init } from './init.js'
 import { addressOf, createHandle, freeHandle, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
 import { checkMallocOptions, type MallocOptions } from './options.js'
+import { withOther } from './other.js'
 import { allocateCell, allocateCellWith } from './slots.js'
 
 /**
@@ -47,7 +47,7 @@ export function malloc(count: number, size: number = 1, init?: Init, options?: M
  * pin holds it
  */
 export function free(buffer: NativeBuffer): void {
-  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
+  if (!isNativeBuffer(buffer)) return withOther(buffer, (other) => other.free())
   freeHandle(buffer)
 }
 
@@ -57,6 +57,6 @@ export function free(buffer: NativeBuffer): void {
  * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED`
  */
 export function getBufferAddress(buffer: NativeBuffer): bigint {
-  if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
+  if (!isNativeBuffer(buffer)) return withOther(buffer, (other) => other.address())
   return addressOf(buffer)
 }

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { mapDelete, mapGet, mapSet, queueMicrotask } from '../runtime/primordials.js'
+import { mapDelete, mapGet, mapSet, nextTick } from '../runtime/primordials.js'
+import { keep } from '../runtime/thread.js'
 import type { Wait } from './until.js'
 
 /** What a pin needs of what it pins. */
@@ -10,7 +11,7 @@ export interface Pinnable extends Disposable {
 
 /**
  * The pinned handles: how many pins each has, and whether it is freed with the last of them. This map keeps a pinned
- * handle from being collected.
+ * handle from being collected, even if nobody has this evaluation of cmalloc any more.
  */
 const pins = new Map<Pinnable, { count: number; disposed: boolean }>()
 
@@ -33,6 +34,7 @@ export class Pin implements Disposable {
   constructor(handle: Pinnable, wait?: Wait) {
     const held = mapGet(pins, handle)
     if (held === undefined) {
+      if (pinnedHandles === 0) keep(pins)
       pinnedHandles += 1
       mapSet(pins, handle, { count: 1, disposed: false })
     } else {
@@ -54,6 +56,7 @@ export class Pin implements Disposable {
     if (held.count > 0) return
     mapDelete(pins, handle)
     pinnedHandles -= 1
+    if (pinnedHandles === 0) keep(undefined)
     if (held.disposed) handle[Symbol.dispose]()
   }
 
@@ -76,7 +79,7 @@ export class Pin implements Disposable {
     try {
       this.unpin()
     } catch (error) {
-      queueMicrotask(() => {
+      nextTick(() => {
         throw error
       })
     }

@@ -13,7 +13,10 @@ export interface ProcessStats extends Omit<native.ProcessStats, 'memoryLimit' | 
   availableBytes: number | null
 }
 
-/** What the blocks of the whole process use. To look up `availableBytes` takes some 50 µs. */
+/**
+ * What the blocks of the whole process use; if it has loaded two copies of cmalloc, those of this copy. To look up `availableBytes` takes some
+ * 50 µs.
+ */
 export function stats(): ProcessStats {
   const counts = native.stats()
   return { ...counts, memoryLimit: counts.memoryLimit ?? null, availableBytes: counts.availableBytes ?? null }
@@ -21,11 +24,11 @@ export function stats(): ProcessStats {
 
 /** What the handles of the calling thread did. */
 export function perThread(): ThreadStats {
-  return native.perThread()
+  return { ...native.perThread() }
 }
 
 /**
- * Limits what all live blocks of the process may hold together. What exceeds the limit throws
+ * Limits what all live blocks of the process may hold together, or those of this copy of cmalloc if there are two. What exceeds the limit throws
  * `ERR_CMALLOC_OUT_OF_MEMORY`; blocks that exist already stay.
  *
  * @param bytes - an integer from 1, or `null` to lift the limit

@@ -9,7 +9,7 @@ import {
   mapForEach,
   mapSet,
   PlainMap,
-  queueMicrotask,
+  nextTick,
   weakMapDelete,
   weakMapGet,
   weakMapSet,
@@ -98,7 +98,7 @@ const watches = new WeakMap<object, Watch>()
 function waitForStream(stream: object, over: () => void): () => void {
   const watch = weakMapGet(watches, stream) ?? watchStream(stream)
   if (watch.isOver) {
-    queueMicrotask(over)
+    nextTick(over)
     return nothing
   }
   const token = {}

@@ -1,5 +1,5 @@
 import { invalidType, outOfRange } from '../runtime/errors.js'
-import { bufferFrom, floor } from '../runtime/primordials.js'
+import { bufferFrom, floor, NodeBuffer } from '../runtime/primordials.js'
 import { index } from '../runtime/validate.js'
 
 /** The constructor of a typed array or of `DataView`; `Buffer` too. `length` counts elements, of a `DataView` bytes. */
@@ -48,7 +48,7 @@ export function viewOf<T extends ArrayBufferView>(
   }
   const elements = index('length', length, room, floor(room))
   // A Buffer is not made by its constructor.
-  if ((type as unknown) === Buffer) return bufferFrom(buffer, at, elements) as unknown as T
+  if ((type as unknown) === NodeBuffer) return bufferFrom(buffer, at, elements) as unknown as T
   return new type(buffer, at, elements)
 }
 

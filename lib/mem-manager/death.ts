@@ -1,6 +1,8 @@
 import type { AllocatedBuffer, Allocator } from '../core/allocator.js'
 import { addressIfLive, isNativeBuffer } from '../core/native-buffer.js'
+import { revealed } from '../core/other.js'
 import { assign, typedArray } from '../runtime/primordials.js'
+import { process } from '../runtime/process.js'
 
 /** What a death stub is told of the manager that ends. */
 export interface Death {
@@ -85,6 +87,8 @@ function textOf(error: unknown): string {
 /** Whether a buffer that is still there has no memory any more, or has it elsewhere. */
 export function hasEnded(buffer: AllocatedBuffer, address: bigint): boolean {
   if (isNativeBuffer(buffer)) return addressIfLive(buffer) !== address
+  const other = revealed(buffer)
+  if (other !== undefined) return other.addressIfLive() !== address
   try {
     return (buffer as { freed?: unknown }).freed === true || typedArray.byteLengthOf(buffer.bytes) === 0
   } catch (error) {

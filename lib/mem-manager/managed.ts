@@ -3,8 +3,9 @@
 import { threadId } from 'node:worker_threads'
 import type { AllocatedBuffer } from '../core/allocator.js'
 import { alreadyManaged } from '../runtime/errors.js'
-import { AddressRanges, usableSize } from '../runtime/native.js'
+import { AddressRanges, ofThisRealm, usableSize } from '../runtime/native.js'
 import { min, unwatch, watch } from '../runtime/primordials.js'
+import { thread, whenItEnds } from '../runtime/thread.js'
 import { hasEnded, runCleanup, type Cleanup } from './death.js'
 
 /**
@@ -24,8 +25,12 @@ export interface Managed {
   place: number
 }
 
-/** Where the buffers are, by the identifiers of their managers. */
-const ranges = new AddressRanges()
+/** Where the buffers of all evaluations are, by the identifiers of their managers. */
+const ranges = (thread['shared ranges'] ??= new AddressRanges()) as AddressRanges
+const insert = ofThisRealm((address: bigint, byteLength: number, identifier: number, buffer: AllocatedBuffer) =>
+  ranges.insert(address, byteLength, identifier, buffer),
+)
+const overlapping = ofThisRealm((address: bigint, byteLength: number) => ranges.overlapping(address, byteLength))
 
 /** Those with a cleanup, by place. An array: adding takes as long for many as for few. */
 const pending: (Managed | undefined)[] = []
@@ -37,14 +42,14 @@ const collected = new FinalizationRegistry<Managed>((managed) => end(managed, fa
 
 /** Identifiers count up in each thread, from a number that is its own. */
 const FIRST_IDENTIFIER = threadId * 2 ** 32 + 1
-let identifiers = 0
 
 /** At exit a death stub may make managers, whose stubs may make others: so many rounds of them are ended. */
 const ROUNDS_AT_EXIT = 10
-let listensForExit = false
+/** Stops that, while there is something to end. */
+let stopListening: (() => void) | undefined
 
 export function nextIdentifier(): number {
-  return FIRST_IDENTIFIER + identifiers++
+  return FIRST_IDENTIFIER + thread.identifiers++
 }
 
 /**
@@ -54,7 +59,7 @@ export function nextIdentifier(): number {
  */
 export function register(manager: object, managed: Managed, buffer: AllocatedBuffer): void {
   const { address, byteLength, identifier } = managed
-  while (!ranges.insert(address, byteLength, identifier, buffer)) refuseOverlap(address, byteLength)
+  while (!insert(address, byteLength, identifier, buffer)) refuseOverlap(address, byteLength)
   if (managed.cleanup !== undefined) watchEnd(manager, managed)
 }
 
@@ -63,9 +68,7 @@ function watchEnd(manager: object, managed: Managed): void {
   managed.place = vacancies > 0 ? vacant[--vacancies]! : pending.length
   pending[managed.place] = managed
   watch(collected, manager, managed, managed)
-  if (listensForExit) return
-  listensForExit = true
-  process.on('exit', endAll)
+  stopListening ??= whenItEnds(endAll)
 }
 
 /** The memory is freed, or managed no more. */
@@ -76,7 +79,14 @@ export function unregister(managed: Managed): void {
   if (managed.cleanup === undefined) return
   pending[managed.place] = undefined
   vacant[vacancies++] = managed.place
+  if (vacancies === pending.length) listenNoMore()
   unwatch(collected, managed)
+}
+
+/** Lets go of this evaluation: nobody may have it any more but the end of the thread. */
+function listenNoMore(): void {
+  stopListening?.()
+  stopListening = undefined
 }
 
 /**
@@ -88,14 +98,14 @@ export function unregister(managed: Managed): void {
 export function refuseManaged(address: bigint, byteLength: number): void {
   // Behind the block's end others may be, where it is to grow. How long it is is asked only if there are.
   refuseOverlap(address, 1)
-  if (ranges.overlapping(address, byteLength) === null) return
+  if (overlapping(address, byteLength) === null) return
   const held = min(byteLength, usableSize(address))
   if (held > 1) refuseOverlap(address, held)
 }
 
 function refuseOverlap(address: bigint, byteLength: number): void {
   for (;;) {
-    const found = ranges.overlapping(address, byteLength)
+    const found = overlapping(address, byteLength)
     if (found === null) return
     const { address: start, byteLength: length, owner } = found
     const buffer = ranges.buffer(start) as AllocatedBuffer | null

@@ -132,7 +132,7 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
 
   /** What the pool did, and what it retains. */
   stats(): PoolStats {
-    return this.#pool.stats()
+    return { ...this.#pool.stats() }
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Loads the addon. If that fails, the error says what to do. */
 
 import { noBinding } from './errors.js'
+import { process } from './process.js'
 import { platform, SUPPORTED } from './platform.js'
 
 type Binding = typeof import('../../index.js')
@@ -10,11 +11,16 @@ const OVERRIDE = 'NAPI_RS_NATIVE_LIBRARY_PATH'
 
 /** @throws `ERR_CMALLOC_NO_BINDING`, with the error of the generated loader as its cause */
 export function loadBinding(): Binding {
+  const hasProcess = 'process' in globalThis
+  // The generated loader asks for the global, which a context may lack.
+  if (!hasProcess) globalThis.process = process
   try {
     // An import could not be caught.
     return require('../../index.js') as Binding
   } catch (error) {
     throw noBinding(explain(), error)
+  } finally {
+    if (!hasProcess) Reflect.deleteProperty(globalThis, 'process')
   }
 }
 

@@ -43,6 +43,14 @@ export function outOfRange(name: string, range: string, value: unknown): Error {
   return create(RangeError, 'ERR_OUT_OF_RANGE', `${name} must be ${range}. Received ${describe(value)}`)
 }
 
+/** A handle of a second copy of cmalloc in the process, whose tickets are of no use here. */
+export function otherCopy(operation: string): Error {
+  return invalidValue(
+    `Cannot ${operation}: this NativeBuffer is of another copy of cmalloc, whose blocks and tickets this one does not ` +
+      "know. Use that copy's functions; or release() the buffer there, and consume() the address here",
+  )
+}
+
 export function illegalConstructor(
   what = 'A NativeBuffer',
   makers = 'malloc(), consume() or NativeBuffer.from()',

@@ -1,3 +1,5 @@
+import { process } from './process.js'
+
 /** The platforms that there are packages for: the folders of `npm/`. A spec checks that they are the same. */
 export const SUPPORTED: readonly string[] = [
   'darwin-arm64',

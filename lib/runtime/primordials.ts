@@ -3,9 +3,14 @@
  * does not change what cmalloc does.
  */
 
+import { Buffer } from 'node:buffer'
 import { errorMonitor } from 'node:events'
 import { finished as streamFinished } from 'node:stream'
 import * as timers from 'node:timers'
+import { performance } from 'node:perf_hooks'
+import { TextEncoder, types } from 'node:util'
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
+import { process } from './process.js'
 
 export const { apply } = Reflect
 const { getOwnPropertyDescriptor, getPrototypeOf } = Reflect
@@ -34,7 +39,8 @@ function viewGetters(prototype: object) {
 /** `buffer.byteLength`, which is 0 as soon as the buffer is detached. */
 export const arrayBufferByteLength = getter<number>(ArrayBuffer.prototype, 'byteLength')
 
-export const sharedArrayBufferByteLength = getter<number>(SharedArrayBuffer.prototype, 'byteLength')
+/** Not by the class: a context may have none of that name. */
+export const { isSharedArrayBuffer } = types
 
 /** The name of a typed array's class, also of a subclass; `undefined` for anything else. */
 export const typedArrayName = getter<string | undefined>(TypedArrayPrototype, Symbol.toStringTag)
@@ -53,11 +59,7 @@ export const typedArray = {
 }
 export const dataView = viewGetters(DataView.prototype)
 
-/** What an `AbortSignal` says. Both throw for anything else. */
-export const abortSignal = {
-  isAborted: getter<boolean>(AbortSignal.prototype, 'aborted'),
-  reasonOf: getter<unknown>(AbortSignal.prototype, 'reason'),
-}
+export const NodeBuffer = Buffer
 
 export const bufferFrom: (buffer: ArrayBufferLike, byteOffset: number, length: number) => Buffer<ArrayBuffer> =
   Buffer.from.bind(Buffer) as never
@@ -74,19 +76,31 @@ export const { ceil, floor, max, min } = Math
 export const { assign, defineProperty, freeze } = Object
 export const { isArray } = Array
 
+// Node 20 gives it to its own realm only. Jest gives the same one to contexts.
+if ((Symbol.dispose as symbol | undefined) === undefined) {
+  defineProperty(Symbol, 'dispose', { value: Symbol.for('nodejs.dispose') })
+}
+
 /** The classes, which a program may replace as well. */
 export const Bytes = Uint8Array
 export const PlainArrayBuffer = ArrayBuffer
 export const PlainMap = Map
 
 const { transfer } = ArrayBuffer.prototype as { transfer?: (this: ArrayBuffer, byteLength: number) => ArrayBuffer }
-const { structuredClone: clone } = globalThis
+
+/** Node 20 has no `transfer`. Its `structuredClone` is a global, which a context may lack or have another of. */
+let channel: MessageChannel | undefined
+
+function detachByMessage(buffer: ArrayBuffer): void {
+  channel ??= new MessageChannel()
+  channel.port1.postMessage(null, [buffer])
+  // It would be kept until then.
+  receiveMessageOnPort(channel.port2)
+}
 
 /** Takes an `ArrayBuffer`'s bytes away from it and from its views. Throws if it cannot be detached. */
 export const detach: (buffer: ArrayBuffer) => void =
-  transfer === undefined
-    ? (buffer) => void clone(buffer, { transfer: [buffer] })
-    : (buffer) => void apply(transfer, buffer, [0])
+  transfer === undefined ? detachByMessage : (buffer) => void apply(transfer, buffer, [0])
 
 const { get, set, delete: remove, forEach } = Map.prototype
 
@@ -138,6 +152,9 @@ export function unrefImmediate(immediate: NodeJS.Immediate): void {
   immediate.unref()
 }
 
+/** Milliseconds, from some moment on. */
+export const now = (): number => performance.now()
+
 /** Names the event of an error to those who only watch. */
 export { errorMonitor }
 
@@ -146,7 +163,7 @@ export const finished: (stream: object, options: { error: boolean }, callback: (
   streamFinished as never
 
 /** Runs a function once the stack is empty. What it throws is an error that nobody catches. */
-export const { queueMicrotask } = globalThis
+export const nextTick: (callback: () => void) => void = process.nextTick
 
 const settled = Promise.resolve()
 // Else a program's own constructor would be asked which class the promise of `then` has.

@@ -26,4 +26,6 @@ export interface RawCalls {
   readonly keyStep: number
   /** Every key is below this. */
   readonly endOfKeys: number
+  /** A number that this copy of the addon has in the process, and no other. */
+  readonly library: number
 }

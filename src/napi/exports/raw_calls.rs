@@ -12,6 +12,7 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::rc::Rc;
+use std::sync::atomic::AtomicBool;
 
 use napi::bindgen_prelude::{Env, FromNapiValue, Unknown};
 use napi::sys;
@@ -29,6 +30,9 @@ use crate::napi::state::slots::{END_OF_KEYS, KEY_STEP, SlotRef};
 
 /// What asks for memory as it is, instead of a byte to fill it with.
 const UNINIT: f64 = -1.0;
+
+/// Its address names this library among all that the process has loaded: each copy of the addon has one of its own.
+static LIBRARY: AtomicBool = AtomicBool::new(false);
 
 /// What the raw calls of one evaluation share. Each of them keeps it.
 struct Calls {
@@ -75,6 +79,7 @@ fn create(env: sys::napi_env, calls: &Rc<Calls>) -> Outcome<sys::napi_value> {
         (c"owner", create_number(env, calls.owner.into())?),
         (c"keyStep", create_number(env, KEY_STEP)?),
         (c"endOfKeys", create_number(env, END_OF_KEYS)?),
+        (c"library", create_number(env, address_as_number(ptr::from_ref(&LIBRARY).addr()))?),
     ];
     for (name, value) in properties {
         // SAFETY: the name ends with a zero, and both values are of this scope.

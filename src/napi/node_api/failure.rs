@@ -75,7 +75,8 @@ impl Failure {
     pub(crate) fn bad_ticket() -> Self {
         Self::error(
             c"ERR_CMALLOC_BAD_TICKET",
-            "No block waits for this ticket: it was taken already, or it is none of this process's",
+            "No block waits for this ticket: it was taken already, or it is none of this process's, or it is one of \
+             another copy of cmalloc",
         )
     }
 
