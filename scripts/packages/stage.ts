@@ -58,8 +58,8 @@ function standIn(folder: string): Set<string> {
   return missing
 }
 
-/** Makes and packs the packages in `folder`: the main one first. */
-export async function stage(folder: string): Promise<Package[]> {
+/** Makes and packs the packages in `folder`: the main one first, and of those of the platforms the wanted ones. */
+export async function stage(folder: string, isWanted: (name: string) => boolean = () => true): Promise<Package[]> {
   copy(folder)
   const napi = (...args: string[]): Promise<unknown> => succeed(process.execPath, [NAPI, ...args], folder)
   await napi('create-npm-dirs')
@@ -67,7 +67,8 @@ export async function stage(folder: string): Promise<Package[]> {
   await napi('artifacts', '--output-dir', 'artifacts')
   await napi('prepublish', '-t', 'npm', '--no-gh-release', '--skip-optional-publish')
   removeAddons(folder)
-  const platforms = await inTurn(readdirSync(join(folder, 'npm')), (platform) =>
+  const wanted = readdirSync(join(folder, 'npm')).filter((platform) => isWanted(`cmalloc-${platform}`))
+  const platforms = await inTurn(wanted, (platform) =>
     pack(join(folder, 'npm', platform), standIns.has(`cmalloc-${platform}`)),
   )
   return [await pack(folder, false), ...platforms]
