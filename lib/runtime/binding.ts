@@ -1,5 +1,9 @@
-/** Loads the addon. If that fails, the error says what to do. */
+/** Loads the addon. If that fails, the error says why, and what to do. */
 
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import { env, execPath } from 'node:process'
+import { requireAddon } from './addons.js'
 import { noBinding } from './errors.js'
 import { platform, SUPPORTED } from './platform.js'
 
@@ -7,29 +11,75 @@ type Binding = typeof import('../../index.js')
 
 const REPOSITORY = 'https://github.com/cmalloc/cmalloc'
 const OVERRIDE = 'NAPI_RS_NATIVE_LIBRARY_PATH'
+const BUILD = `build it from source, ${REPOSITORY}#install, and set ${OVERRIDE} to the path of the addon`
+const GUIDE = `How to bundle cmalloc: ${REPOSITORY}/blob/main/docs/bundling.md`
 
-/** @throws `ERR_CMALLOC_NO_BINDING`, with the error of the generated loader as its cause */
+/** What to do, by what the error says. */
+const ADVICE: readonly [said: RegExp, advice: string][] = [
+  [/addons is disabled/, 'Run node without --no-addons. Under --permission, give it --allow-addons'],
+  [/--allow-/, 'Give the program that permission'],
+  [/map segment|not permitted/, 'Put it on a file system that is not mounted noexec'],
+  [
+    /libc\.|ld-linux|ld-musl|GLIBC_/,
+    'It needs another C library. Remove node_modules, and install again on this system',
+  ],
+  [/Dynamic require|built-in module/, `The require of this bundle or executable knows no files. ${GUIDE}`],
+]
+
+/** @throws `ERR_CMALLOC_NO_BINDING`, with the error of the runtime's own loader as its cause */
 export function loadBinding(): Binding {
+  const { name, os, cpu, libc } = platform()
+  const here = `for os ${os}, cpu ${cpu}${libc === undefined ? '' : `, libc ${libc}`}`
+  const path = env[OVERRIDE]
+  const failed = (error: unknown): Error =>
+    noBinding(`${here}: ${path ? badPath(path, error) : bad(name, error)}`, error)
+  const addon = path ? requireFile(path, failed) : requireAddon(name, failed)
+  if (typeof (addon as Partial<Binding> | undefined)?.takeRawCalls === 'function') return addon as Binding
+  throw noBinding(`${here}: ${addon === undefined ? NO_PACKAGE : replaced(addon)}`)
+}
+
+/** By a `require` of its own: that of a bundle or of a single executable may know no files. */
+function requireFile(path: string, failed: (error: unknown) => Error): unknown {
   try {
-    // An import could not be caught.
-    return require('../../index.js') as Binding
+    return createRequire(execPath)(resolve(path))
   } catch (error) {
-    throw noBinding(explain(), error)
+    throw failed(error)
   }
 }
 
-function explain(): string {
-  const { name, os, cpu, libc } = platform()
-  const here = `os ${os}, cpu ${cpu}${libc === undefined ? '' : `, libc ${libc}`}`
-  const override = process.env[OVERRIDE]
-  if (override) return `for ${here}: ${OVERRIDE} is set, and ${override} cannot be loaded. Unset it, or name an addon`
-  const build = `build it from source, ${REPOSITORY}#install, and set ${OVERRIDE} to the path of the addon`
-  if (!SUPPORTED.includes(name)) {
-    return `for ${here}: there is no package for this platform. There are packages for ${SUPPORTED.join(', ')}. To use cmalloc here, ${build}`
+const NO_PACKAGE =
+  `there is no package for this platform. There are packages for ${SUPPORTED.join(', ')}. ` +
+  `To use cmalloc here, ${BUILD}`
+
+function badPath(path: string, error: unknown): string {
+  return `${OVERRIDE} is set, and ${path} cannot be loaded: ${withAdvice(error, 'Unset it, or name an addon')}`
+}
+
+function bad(name: string, error: unknown): string {
+  // Of a package without its file the path is said.
+  if (!said(error).startsWith(`Cannot find module 'cmalloc-${name}'`)) {
+    return `its addon cannot be loaded: ${withAdvice(error, 'Remove node_modules, and install again')}`
   }
   return (
-    `for ${here}: the package cmalloc-${name} is not installed, or cannot be loaded. It is an optional dependency, ` +
-    'which is left out with --omit=optional, and where node_modules was copied from another platform. ' +
-    `Install again, with npm install --include=optional; or ${build}. Packages exist for ${SUPPORTED.join(', ')}`
+    `the package cmalloc-${name} is not installed. It is an optional dependency, which is left out with --omit=optional, ` +
+    'and where node_modules was copied from another platform, or by a bundler. Install again, with npm install ' +
+    `--include=optional; or ${BUILD}. Packages exist for ${SUPPORTED.join(', ')}. ${GUIDE}`
   )
+}
+
+function withAdvice(error: unknown, otherwise: string): string {
+  const what = said(error)
+  return `${what}. ${ADVICE.find(([words]) => words.test(what))?.[1] ?? otherwise}`
+}
+
+/** The first line: others say who has required it. */
+const said = (error: unknown): string =>
+  String((error as Error | undefined)?.message ?? error)
+    .split('\n', 1)[0]!
+    .replace(/\.$/, '')
+
+/** What the file is to a bundler that knows no addons. */
+function replaced(addon: unknown): string {
+  const what = typeof addon === 'string' ? `the text ${addon}` : `a value of the type ${typeof addon}`
+  return `in place of its addon there is ${what}, from a bundler. With esbuild use --loader:.node=copy. ${GUIDE}`
 }

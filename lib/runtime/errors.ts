@@ -109,9 +109,9 @@ export function markNotLast(operation: string, mark: number, later: number): Err
   )
 }
 
-/** The addon cannot be loaded. `explanation` says for which platform, and what to do. */
-export function noBinding(explanation: string, cause: unknown): Error {
-  return assign(new Error(`cmalloc has no native binding ${explanation}`, { cause }), {
+/** The addon cannot be loaded. `explanation` says for which platform, why, and what to do. */
+export function noBinding(explanation: string, cause?: unknown): Error {
+  return assign(new Error(`cmalloc has no native binding ${explanation}`, cause === undefined ? {} : { cause }), {
     code: 'ERR_CMALLOC_NO_BINDING' satisfies ErrorCode,
   })
 }
@@ -131,7 +131,7 @@ function describe(value: unknown): string {
     case 'string':
       return value.length > 40 ? `a string of length ${value.length}` : JSON.stringify(value)
     case 'bigint':
-      return value >= -(2n ** 64n) && value <= 2n ** 64n ? `${value}n` : 'a bigint of more than 64 bits'
+      return value >= -(1n << 64n) && value <= 1n << 64n ? `${value}n` : 'a bigint of more than 64 bits'
     case 'function':
       return 'a function'
     case 'object':
