@@ -23,7 +23,10 @@ const ADVICE: readonly [said: RegExp, advice: string][] = [
     /libc\.|ld-linux|ld-musl|GLIBC_/,
     'It needs another C library. Remove node_modules, and install again on this system',
   ],
-  [/Dynamic require|built-in module/, `The require of this bundle or executable knows no files. ${GUIDE}`],
+  [
+    /Dynamic require|Cannot require|require is not defined|built-in module/,
+    `There is no require for it in this bundle or executable. ${GUIDE}`,
+  ],
 ]
 
 /** @throws `ERR_CMALLOC_NO_BINDING`, with the error of the runtime's own loader as its cause */
