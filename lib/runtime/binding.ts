@@ -65,8 +65,8 @@ function bad(name: string, error: unknown): string {
   }
   return (
     `the package cmalloc-${name} is not installed. It is an optional dependency, which is left out with --omit=optional, ` +
-    'and where node_modules was copied from another platform, or by a bundler. Install again, with npm install ' +
-    `--include=optional; or ${BUILD}. Packages exist for ${SUPPORTED.join(', ')}. ${GUIDE}`
+    'where node_modules was copied from another platform, and by bundlers. Install again, with npm install ' +
+    `--include=optional; or ${BUILD}. ${GUIDE}`
   )
 }
 

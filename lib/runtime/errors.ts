@@ -111,9 +111,11 @@ export function markNotLast(operation: string, mark: number, later: number): Err
 
 /** The addon cannot be loaded. `explanation` says for which platform, why, and what to do. */
 export function noBinding(explanation: string, cause?: unknown): Error {
-  return assign(new Error(`cmalloc has no native binding ${explanation}`, cause === undefined ? {} : { cause }), {
-    code: 'ERR_CMALLOC_NO_BINDING' satisfies ErrorCode,
-  })
+  const code = 'ERR_CMALLOC_NO_BINDING' satisfies ErrorCode
+  const message = `cmalloc has no native binding ${explanation}`
+  if (cause === undefined) return create(Error, code, message)
+  // The cause tells where. Twice that, an uncaught one fills more than a screen.
+  return assign(new Error(message, { cause }), { code, stack: `Error: ${message}` })
 }
 
 /** The rejection of an aborted operation. Its name is that of the platform's own error. */
