@@ -8,7 +8,7 @@ import { linkSources } from './links.mjs'
 const REPOSITORY = 'https://github.com/cmalloc/cmalloc'
 
 /** In the order in which they are read. A spec checks that none is forgotten. */
-const GUIDES = ['choosing', 'lifetimes', 'ffi', 'workers', 'debug-mode', 'tuning', 'moving', 'from-perl']
+const GUIDES = ['choosing', 'lifetimes', 'ffi', 'workers', 'debug-mode', 'tuning', 'bundling', 'moving', 'from-perl']
 
 const PROJECT = ['CHANGELOG', 'SECURITY', 'CONTRIBUTING', 'docs/holders', 'bench/README', 'bench/results/README']
 
