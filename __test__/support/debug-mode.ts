@@ -56,7 +56,7 @@ export async function debug(source: string, options: Options = {}): Promise<Debu
 /** A report with what differs from run to run left out: addresses, stacks, and all but the first of many blocks. */
 export function normalise(text: string): string {
   return text
-    .replace(/0x[0-9a-f]+( of \d+ bytes?\b| is\b)/g, '0x55d0c0de$1')
+    .replace(/0x[0-9a-f]+( of \d+ bytes?\b| is\b| does not begin\b)/g, '0x55d0c0de$1')
     .replace(/(?:^ {4}at .*\n)+/gm, '    at …\n')
     .replace(/(?:^ {2}block: .*\n {2}allocated:\n {4}at …\n){19}(?= {2}and )/m, '  …\n')
 }

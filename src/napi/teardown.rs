@@ -44,11 +44,7 @@ fn free_all(environment: &Environment) {
         match slot.state() {
             State::Live => drop(slot.take()),
             // Its backing store may be in another thread by now. Whenever that ends, it frees it.
-            State::Viewed => {
-                let last = slot.view().and_then(|view| view.orphan_silently());
-                drop(slot.forget());
-                drop(last);
-            }
+            State::Viewed => slot.leave_to_store(),
             State::Idle | State::Vacant | State::Changing => continue,
         }
         environment.slots.counters().collected_frees.add(1);

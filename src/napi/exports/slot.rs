@@ -162,8 +162,7 @@ impl Slot {
     /// Resizes the block for its next owner, as `consume` does: returns whether it could not be
     /// resized, so that it is as long as it was, at most `byteLength`.
     ///
-    /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, `ERR_OUT_OF_RANGE` and
-    /// `ERR_CMALLOC_OUT_OF_MEMORY`.
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, `ERR_OUT_OF_RANGE` and `ERR_CMALLOC_OUT_OF_MEMORY`.
     #[napi]
     pub fn transfer(&self, env: Env, byte_length: f64) -> napi::Result<bool> {
         self.run(env, |environment, slot| ownership::transfer(environment, slot, length_of(byte_length)?))
@@ -186,8 +185,7 @@ impl Slot {
         self.run(env, |environment, slot| ownership::take_over(environment, slot, &ticket))
     }
 
-    /// The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or
-    /// `resize`.
+    /// The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or `resize`.
     ///
     /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED` and `ERR_CMALLOC_NO_EXTERNAL_BUFFERS`.
     #[napi(ts_return_type = "ArrayBuffer")]
@@ -199,8 +197,7 @@ impl Slot {
 
     /// Fills the bytes from `start` to `end` with `pattern`, repeated; the last repetition is cut.
     ///
-    /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_ARG_VALUE` if the pattern is
-    /// empty.
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_ARG_VALUE` if the pattern is empty.
     #[napi]
     pub fn fill(
         &self,

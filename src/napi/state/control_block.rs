@@ -46,15 +46,6 @@ pub(crate) struct ControlBlock {
     thread: ThreadId,
 }
 
-/// Why a slot lets go of a block that has an `ArrayBuffer`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Departure {
-    /// It was collected, or its bytes are elsewhere.
-    Ended,
-    /// It was freed while somebody may be using the bytes.
-    InUse,
-}
-
 impl ControlBlock {
     /// Makes an `ArrayBuffer` over the block that the entry `index` lent. On an error the block comes back.
     ///
@@ -137,8 +128,6 @@ impl ControlBlock {
         self.shared.note_teardown(in_scope(env, || self.is_attached(env)).unwrap_or(false));
     }
 
-    // What becomes of the block
-
     /// Makes sure that no JavaScript can reach the bytes any more, if that can be done.
     ///
     /// `transfer`, if it is there, is preferred, because `napi_detach_arraybuffer` aborts the process where the buffer was
@@ -184,19 +173,19 @@ impl ControlBlock {
 
     /// [`orphan`](Self::orphan) as the environment ends, without a call into the runtime.
     pub(crate) fn orphan_silently(&self) -> Option<PooledBlock> {
-        self.leave_to_store(Departure::Ended)
+        self.leave_to_store(false)
     }
 
     /// [`orphan`](Self::orphan), while somebody may be using the bytes. The `ArrayBuffer` is kept, if it was, until a sweep
     /// or the next turn of the event loop.
     pub(crate) fn let_go(&self) -> Option<PooledBlock> {
-        self.leave_to_store(Departure::InUse)
+        self.leave_to_store(true)
     }
 
-    fn leave_to_store(&self, departure: Departure) -> Option<PooledBlock> {
+    fn leave_to_store(&self, let_go: bool) -> Option<PooledBlock> {
         self.is_orphan.store(true, Ordering::Relaxed);
         self.shared.slot_ended(|block| {
-            owned_addresses::lock().add_orphan(block.as_ptr().addr(), block.len(), departure == Departure::InUse);
+            owned_addresses::lock().add_orphan(block.as_ptr().addr(), block.len(), let_go);
         })
     }
 
@@ -220,8 +209,6 @@ impl ControlBlock {
             owned_addresses::lock().add_leaked(start.as_ptr().addr(), len);
         }
     }
-
-    // The reference to the `ArrayBuffer`
 
     /// Lets the `ArrayBuffer` be collected. Returns whether it was kept from that.
     pub(crate) fn weaken(&self, env: sys::napi_env) -> bool {

@@ -316,6 +316,14 @@ impl<'a> SlotRef<'a> {
         self.take_view()
     }
 
+    /// Leaves a viewed block to its backing store, without a call into the runtime.
+    pub(crate) fn leave_to_store(self) {
+        let last = self.view().and_then(|view| view.orphan_silently());
+        drop(self.forget());
+        // Nobody may be known to own it any more once C has it back.
+        drop(last);
+    }
+
     /// Forgets the block. Returns its pool.
     #[inline]
     fn clear(self, len: usize) -> Option<Arc<Pool>> {
