@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { tmpdir } from 'node:os'
 import test, { type ExecutionContext } from 'ava'
@@ -193,6 +203,21 @@ for (const [title, addons] of [
 test('an addon that was built elsewhere is used, if NAPI_RS_NATIVE_LIBRARY_PATH names it', async (t) => {
   const env = { NAPI_RS_NATIVE_LIBRARY_PATH: ADDON }
   t.is((await requireOn(t, { os: 'linux', cpu: 'riscv64' }, { env })).code, 'loaded')
+})
+
+test('where cmalloc is among the program, as in a bundle, stacks of the debug mode have the program', async (t) => {
+  const folder = packageWith(installed(readFileSync(ADDON)))
+  const bundle = join(folder, 'bundle')
+  renameSync(join(folder, 'dist'), bundle)
+  const program = `
+    const block = require('./index.js').malloc(8)
+    const end = () => block.free()
+    end()
+    try { end() } catch ({ cause }) { console.log(cause.stack) }`
+  writeFileSync(join(bundle, 'program.js'), program)
+  const env = { NAPI_RS_NATIVE_LIBRARY_PATH: '', CMALLOC_DEBUG: '1' }
+  const { stdout } = await runSource(`require(${JSON.stringify(join(bundle, 'program.js'))})`, { env })
+  t.true(stdout.includes(join(bundle, 'program.js')), stdout)
 })
 
 /** As in a single executable. */
