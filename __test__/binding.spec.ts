@@ -249,8 +249,18 @@ test('if NAPI_RS_NATIVE_LIBRARY_PATH names no addon, the error says so', async (
     message.includes(`NAPI_RS_NATIVE_LIBRARY_PATH is set, and ${path} cannot be loaded: ${cause!.message}`),
     message,
   )
-  t.regex(message, /Unset it, or name an addon$/)
+  t.regex(message, /Unset it, or name an addon of cmalloc$/)
   t.true(cause!.message.includes(fileOf(HERE)))
+})
+
+test('if it names something else, the error says so', async (t) => {
+  const path = join(packageWith({ 'other.js': '' }), 'other.js')
+  const { code, message } = await requireFrom(t, alone, { env: { NAPI_RS_NATIVE_LIBRARY_PATH: path } })
+  t.is(code, 'ERR_CMALLOC_NO_BINDING')
+  t.true(
+    message.includes(`NAPI_RS_NATIVE_LIBRARY_PATH is set, and ${path} is another addon, or none. Unset it`),
+    message,
+  )
 })
 
 /** The error names the first reason, which is its direct cause, and what to do. */

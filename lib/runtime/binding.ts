@@ -12,6 +12,7 @@ type Binding = typeof import('../../index.js')
 const REPOSITORY = 'https://github.com/cmalloc/cmalloc'
 const OVERRIDE = 'NAPI_RS_NATIVE_LIBRARY_PATH'
 const BUILD = `build it from source, ${REPOSITORY}#install, and set ${OVERRIDE} to the path of the addon`
+const UNSET = 'Unset it, or name an addon of cmalloc'
 const GUIDE = `How to bundle cmalloc: ${REPOSITORY}/blob/main/docs/bundling.md`
 
 /** What to do, by what the error says. */
@@ -38,6 +39,7 @@ export function loadBinding(): Binding {
     noBinding(`${here}: ${path ? badPath(path, error) : bad(name, error)}`, error)
   const addon = path ? requireFile(path, failed) : requireAddon(name, failed)
   if (typeof (addon as Partial<Binding> | undefined)?.takeRawCalls === 'function') return addon as Binding
+  if (path) throw noBinding(`${here}: ${OVERRIDE} is set, and ${path} is another addon, or none. ${UNSET}`)
   throw noBinding(`${here}: ${addon === undefined ? NO_PACKAGE : replaced(addon)}`)
 }
 
@@ -55,7 +57,7 @@ const NO_PACKAGE =
   `To use cmalloc here, ${BUILD}`
 
 function badPath(path: string, error: unknown): string {
-  return `${OVERRIDE} is set, and ${path} cannot be loaded: ${withAdvice(error, 'Unset it, or name an addon')}`
+  return `${OVERRIDE} is set, and ${path} cannot be loaded: ${withAdvice(error, UNSET)}`
 }
 
 function bad(name: string, error: unknown): string {
