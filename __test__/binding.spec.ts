@@ -249,7 +249,7 @@ test('if NAPI_RS_NATIVE_LIBRARY_PATH names no addon, the error says so', async (
     message.includes(`NAPI_RS_NATIVE_LIBRARY_PATH is set, and ${path} cannot be loaded: ${cause!.message}`),
     message,
   )
-  t.regex(message, /Unset it, or name an addon of cmalloc$/)
+  t.regex(message, /Unset it, or name an addon of this version$/)
   t.true(cause!.message.includes(fileOf(HERE)))
 })
 
@@ -258,7 +258,9 @@ test('if it names something else, the error says so', async (t) => {
   const { code, message } = await requireFrom(t, alone, { env: { NAPI_RS_NATIVE_LIBRARY_PATH: path } })
   t.is(code, 'ERR_CMALLOC_NO_BINDING')
   t.true(
-    message.includes(`NAPI_RS_NATIVE_LIBRARY_PATH is set, and ${path} is another addon, or none. Unset it`),
+    message.includes(
+      `NAPI_RS_NATIVE_LIBRARY_PATH is set, and ${path} is the addon of another version, or something else. Unset it`,
+    ),
     message,
   )
 })
@@ -286,9 +288,18 @@ for (const node of [...RUNTIMES, ...OTHER_RUNTIMES]) {
     const folder = packageWith(installed("module.exports = './addon-HASH.node'", 'path.js'))
     const { code, message } = await requireFrom(t, folder, { node })
     t.is(code, 'ERR_CMALLOC_NO_BINDING')
-    t.regex(message, /there is the text \.\/addon-HASH\.node, from a bundler.*--loader:\.node=copy.*docs\/bundling\.md/)
+    t.regex(
+      message,
+      /a bundler gave the text \.\/addon-HASH\.node in place of its addon.*--loader:\.node=copy.*docs\/bundling\.md/,
+    )
   })
 }
+
+test('an addon of another version is no TypeError', async (t) => {
+  const { code, message } = await requireFrom(t, packageWith(installed('exports.Slot = class {}', 'other.js')))
+  t.is(code, 'ERR_CMALLOC_NO_BINDING')
+  t.regex(message, /its addon is of another version, or a bundler gave something else. Remove node_modules/)
+})
 
 test('a package without its addon is named by the path of the file', async (t) => {
   const { [`node_modules/cmalloc-${HERE}/package.json`]: manifest } = installed('')

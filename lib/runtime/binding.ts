@@ -12,7 +12,8 @@ type Binding = typeof import('../../index.js')
 const REPOSITORY = 'https://github.com/cmalloc/cmalloc'
 const OVERRIDE = 'NAPI_RS_NATIVE_LIBRARY_PATH'
 const BUILD = `build it from source, ${REPOSITORY}#install, and set ${OVERRIDE} to the path of the addon`
-const UNSET = 'Unset it, or name an addon of cmalloc'
+const INSTALL = 'Remove node_modules, and install again'
+const UNSET = 'Unset it, or name an addon of this version'
 const GUIDE = `How to bundle cmalloc: ${REPOSITORY}/blob/main/docs/bundling.md`
 
 /** What to do, by what the error says. */
@@ -39,7 +40,10 @@ export function loadBinding(): Binding {
     noBinding(`${here}: ${path ? badPath(path, error) : bad(name, error)}`, error)
   const addon = path ? requireFile(path, failed) : requireAddon(name, failed)
   if (typeof (addon as Partial<Binding> | undefined)?.takeRawCalls === 'function') return addon as Binding
-  if (path) throw noBinding(`${here}: ${OVERRIDE} is set, and ${path} is another addon, or none. ${UNSET}`)
+  if (path)
+    throw noBinding(
+      `${here}: ${OVERRIDE} is set, and ${path} is the addon of another version, or something else. ${UNSET}`,
+    )
   throw noBinding(`${here}: ${addon === undefined ? NO_PACKAGE : replaced(addon)}`)
 }
 
@@ -63,7 +67,7 @@ function badPath(path: string, error: unknown): string {
 function bad(name: string, error: unknown): string {
   // Of a package without its file the path is said.
   if (!said(error).startsWith(`Cannot find module 'cmalloc-${name}'`)) {
-    return `its addon cannot be loaded: ${withAdvice(error, 'Remove node_modules, and install again')}`
+    return `its addon cannot be loaded: ${withAdvice(error, INSTALL)}`
   }
   return (
     `the package cmalloc-${name} is not installed. It is an optional dependency, which is left out with --omit=optional, ` +
@@ -83,8 +87,10 @@ const said = (error: unknown): string =>
     .split('\n', 1)[0]!
     .replace(/\.$/, '')
 
-/** What the file is to a bundler that knows no addons. */
+/** What is not this version's addon, and no error either. */
 function replaced(addon: unknown): string {
-  const what = typeof addon === 'string' ? `the text ${addon}` : `a value of the type ${typeof addon}`
-  return `in place of its addon there is ${what}, from a bundler. With esbuild use --loader:.node=copy. ${GUIDE}`
+  if (typeof addon === 'string') {
+    return `a bundler gave the text ${addon} in place of its addon. With esbuild use --loader:.node=copy. ${GUIDE}`
+  }
+  return `its addon is of another version, or a bundler gave something else. ${INSTALL}. ${GUIDE}`
 }

@@ -44,7 +44,7 @@ export const BUNDLERS: readonly Place[] = [
   place(COPIED, ESBUILD, { arguments: '--target=es2020' }),
   // Older still, but for bigints, which cannot be written in any other way.
   place(COPIED, ESBUILD, { arguments: '--target=es2015 --supported:bigint=true' }),
-  place(COPIED, ESBUILD, { arguments: '--loader:.node=file', refuses: /from a bundler[^]*ERR_CMALLOC_NO_BINDING/ }),
+  place(COPIED, ESBUILD, { arguments: '--loader:.node=file', refuses: /a bundler gave[^]*ERR_CMALLOC_NO_BINDING/ }),
   place('esbuild, addon copied, as an ES module', ESBUILD, { result: 'program.mjs' }),
   place('esbuild, addon by path', ESBUILD, { withPath: true }),
   place('webpack, cmalloc external', WEBPACK, { withModules: true, ...NO_WARNING }),
