@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use napi::sys;
 
+use super::dead_slots::unwatch;
 use super::debug_checks::must_be_intact;
 use super::environment::Environment;
 use super::node_api::event_loop::User;
@@ -19,7 +20,6 @@ use super::state::slot_table::State;
 use super::state::slots::SlotRef;
 use super::sweep::{free_collected, live_bytes, sweep};
 use super::viewed::{abandon, recover_unreported, user_of, wipe_if_secure};
-use super::watch::unwatch;
 use crate::block::{Attributes, Init};
 use crate::debug::Corruption;
 use crate::{Block, Pool};
@@ -129,8 +129,8 @@ fn free_live(environment: &Environment, slot: SlotRef<'_>) -> Outcome<()> {
     Ok(freed?)
 }
 
-/// Frees a block that has an `ArrayBuffer`, unless that must stay as it is. The bytes under it are not reported, and need
-/// not be for a moment only: a large report makes V8 collect on the spot.
+/// Frees a block that has an `ArrayBuffer`, unless that must stay as it is. Bytes under an `ArrayBuffer` are not in our report
+/// to V8. They are not added between detach and free either: a large report makes V8 collect garbage at once.
 #[inline(never)]
 fn free_viewed(environment: &Environment, slot: SlotRef<'_>, user: Option<User>) -> Outcome<()> {
     slot.parts().ok_or_else(Failure::freed)?;

@@ -5,18 +5,18 @@
 //! an environment's bytes or slots have grown by a part since the last sweep, the blocks of the dead are freed; their late
 //! finalizers find nothing to do.
 //!
-//! A block that has an `ArrayBuffer` is looked at in a sweep of its own, [`view_sweep`](super::view_sweep): as soon as much
-//! lies under those of dead slots, or nothing at all was found dead although much came.
+//! Blocks that have an `ArrayBuffer` have a sweep of their own, [`view_sweep`](super::view_sweep). It runs when dead slots
+//! have much memory under `ArrayBuffer`s, or when live bytes have grown much although the dead were freed.
 
+use super::dead_slots::{for_each_dead, unwatch};
 use super::environment::Environment;
 use super::state::slot_table::State;
 use super::state::slots::SlotRef;
 use super::state::sweep_schedule::{BYTES, weight};
 use super::view_sweep::sweep_views;
-use super::watch::{for_each_dead, unwatch};
 
-/// Frees the blocks of all slots that the collector has found dead. `new` are the bytes of the block for which this is done:
-/// no reason to look for others.
+/// Frees the blocks of all slots that the collector has found dead. `new` is the length of the block whose arrival led to
+/// this. It does not count as growth.
 #[cold]
 pub(super) fn sweep(environment: &Environment, new: usize) {
     let under_views = sweep_slots(environment);

@@ -30,7 +30,7 @@ use crate::sync::{AtomicPtr, Ordering};
 /// anything else by the time it runs. It may run in any thread.
 pub(crate) struct ControlBlock {
     shared: SharedBlock<PooledBlock>,
-    /// A reference to the `ArrayBuffer`, until its bytes are no longer under it or nobody asks any more; then null.
+    /// A reference to the `ArrayBuffer`, as long as somebody needs it; then null.
     /// Only the environment's thread uses what it points to.
     array_buffer: AtomicPtr<sys::napi_ref__>,
     /// Whether the reference keeps the `ArrayBuffer` from being collected now.
@@ -50,8 +50,8 @@ impl ControlBlock {
     /// Makes an `ArrayBuffer` over the block that the entry `index` lent. On an error the block comes back.
     ///
     /// The `ArrayBuffer` is not collected before the event loop turns, or a sweep looks at it: once it is gone, nobody
-    /// can tell any more whether its bytes had been moved away. For the same reason a thread that can be ended at any
-    /// moment, when what its stack held is garbage, keeps it.
+    /// can tell any more whether its bytes had been moved away. For the same reason a worker keeps it until a sweep: it can
+    /// be ended at any moment, and what its stack held is garbage then.
     pub(crate) fn create(
         env: sys::napi_env,
         block: PooledBlock,
@@ -192,8 +192,8 @@ impl ControlBlock {
     /// The backing store is gone, or its environment goes down.
     fn store_ended(&self, env: sys::napi_env) {
         if self.ends.are_in_collector() || thread::current().id() != self.thread {
-            // The runtime takes no call here: from its collector (Deno), or in the thread that the bytes were moved to
-            // (Bun). Only a store that is gone ends there. The reference is left to the slot.
+            // We cannot call the runtime here: Deno calls from its collector, Bun in the thread that has the bytes. In both
+            // cases the store is really gone. The reference is left to the slot.
             return Self::dispose(self.shared.store_ended(|| true));
         }
         Self::dispose(self.shared.store_ended(|| self.ends.are_their_own() || runs_javascript(env)));

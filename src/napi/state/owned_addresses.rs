@@ -1,4 +1,4 @@
-//! Which addresses have an owner, in all threads of the process: asked by `consume` only.
+//! Which addresses have an owner, in all threads of the process.
 //!
 //! Slots, tickets and pools are asked themselves. Here is what none of them knows: blocks that outlived their slot, and
 //! addresses that are being consumed.
@@ -54,8 +54,7 @@ loom::lazy_static! {
     static ref OWNED: Mutex<OwnedAddresses> = Mutex::new(OwnedAddresses::default());
 }
 
-/// Nothing panics while it holds the lock; and if it did, the maps would still be maps. Under this lock those of tickets,
-/// pools and the registry are taken, and never the other way round.
+/// Even after a panic the maps would be usable. Order of locks: this one first, then those of tickets, pools and the registry.
 pub(crate) fn lock() -> MutexGuard<'static, OwnedAddresses> {
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }

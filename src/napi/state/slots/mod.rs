@@ -267,7 +267,7 @@ impl<'a> SlotRef<'a> {
             return None;
         }
         let (start, len) = self.parts()?;
-        // Before C gives the old address away, from where another thread may be given it.
+        // This comes first: `change` may free the old address, and C may give it to another thread.
         self.entry.set_state(State::Changing);
         // SAFETY: as in `take`; the entry does not forget its address, but makes no block of it until the block was taken
         // apart again below.
