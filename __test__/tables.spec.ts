@@ -1163,7 +1163,7 @@ specify(
       cells: [
         '`ERR_CMALLOC_NO_BINDING`',
         '`Error`',
-        '`import` or `require` of cmalloc where its addon cannot be loaded: there is no package for the platform, or it was not installed. The error of the loader is its `cause`.',
+        '`import` or `require` of cmalloc where its addon cannot be loaded: there is no package for the platform, it was not installed, or the system or a flag forbids it. The error of the runtime is its `cause`.',
       ],
       cases: {
         'NAPI_RS_NATIVE_LIBRARY_PATH names no addon': async (t) => {

@@ -16,6 +16,7 @@ const GUIDES = [
   'test-runners',
   'debug-mode',
   'tuning',
+  'bundling',
   'moving',
   'from-perl',
 ]

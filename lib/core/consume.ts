@@ -71,7 +71,7 @@ function consumeOther(source: unknown, length: number): NativeBuffer {
 function checkAddress(address: unknown): bigint {
   const range = 'over 0 and at most 2^64 - 1, and an integer'
   if (typeof address === 'bigint') {
-    if (address <= 0n || address >= 2n ** 64n) throw outOfRange('source.address', range, address)
+    if (address <= 0n || address >= 1n << 64n) throw outOfRange('source.address', range, address)
     return address
   }
   if (typeof address !== 'number') throw invalidType('source.address', 'a bigint or a number', address)

@@ -82,8 +82,9 @@ export function withOrigin(error: Error, message: string, stack: string): Error 
   }
 }
 
-/** Where all of cmalloc's own code is: `dist/`. */
-const OWN = dirname(__dirname)
+/** Where all of cmalloc's own code is, `dist/`: unless a bundler has put it among the program's. */
+const OWN =
+  typeof __dirname === 'string' && /[\\/](dist|lib)[\\/]core$/.test(__dirname) ? dirname(__dirname) : undefined
 
 const NO_STACK = '    (there is no stack)'
 
@@ -97,7 +98,7 @@ export function callStack(): string {
     // Which may throw.
   }
   const lines = typeof stack === 'string' ? stack.split('\n').slice(1) : []
-  const outside = lines.filter((line) => !line.includes(OWN))
+  const outside = lines.filter((line) => OWN === undefined || !line.includes(OWN))
   return outside.length > 0 ? outside.join('\n') : NO_STACK
 }
 

@@ -380,7 +380,7 @@ function addressOf(source: unknown): bigint | undefined {
   if ((typeof source !== 'object' && typeof source !== 'function') || source === null) return undefined
   const { address } = source as AddressRef
   const pointer = typeof address === 'number' && isSafeInteger(address) ? BigInt(address) : address
-  return typeof pointer === 'bigint' && pointer > 0n && pointer < 2n ** 64n ? pointer : undefined
+  return typeof pointer === 'bigint' && pointer > 0n && pointer < 1n << 64n ? pointer : undefined
 }
 
 /** How much of what an allocator answered with is managed. A block that could not be resized may be shorter. */

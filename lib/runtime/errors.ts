@@ -117,11 +117,13 @@ export function markNotLast(operation: string, mark: number, later: number): Err
   )
 }
 
-/** The addon cannot be loaded. `explanation` says for which platform, and what to do. */
-export function noBinding(explanation: string, cause: unknown): Error {
-  return assign(new Error(`cmalloc has no native binding ${explanation}`, { cause }), {
-    code: 'ERR_CMALLOC_NO_BINDING' satisfies ErrorCode,
-  })
+/** The addon cannot be loaded. `explanation` says for which platform, why, and what to do. */
+export function noBinding(explanation: string, cause?: unknown): Error {
+  const code = 'ERR_CMALLOC_NO_BINDING' satisfies ErrorCode
+  const message = `cmalloc has no native binding ${explanation}`
+  if (cause === undefined) return create(Error, code, message)
+  // The cause tells where. Twice that, an uncaught one fills more than a screen.
+  return assign(new Error(message, { cause }), { code, stack: `Error: ${message}` })
 }
 
 /** The rejection of an aborted operation. Its name is that of the platform's own error. */
@@ -139,7 +141,7 @@ function describe(value: unknown): string {
     case 'string':
       return value.length > 40 ? `a string of length ${value.length}` : JSON.stringify(value)
     case 'bigint':
-      return value >= -(2n ** 64n) && value <= 2n ** 64n ? `${value}n` : 'a bigint of more than 64 bits'
+      return value >= -(1n << 64n) && value <= 1n << 64n ? `${value}n` : 'a bigint of more than 64 bits'
     case 'function':
       return 'a function'
     case 'object':

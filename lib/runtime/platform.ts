@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { process } from './process.js'
 
 /** The platforms that there are packages for: the folders of `npm/`. A spec checks that they are the same. */
@@ -22,7 +23,7 @@ export interface Platform {
   libc: 'glibc' | 'musl' | undefined
 }
 
-/** The platform of this process. It takes some time to find out. */
+/** The platform of this process. */
 export function platform(): Platform {
   const { platform: os, arch: cpu } = process
   const libc = os === 'linux' ? libcOfProcess() : undefined
@@ -36,7 +37,15 @@ interface Report {
 }
 
 function libcOfProcess(): 'glibc' | 'musl' {
-  const report = process.report as unknown as Report | undefined
+  try {
+    // A report takes some milliseconds. Not every system has this file.
+    return readFileSync('/usr/bin/ldd', 'utf8').includes('musl') ? 'musl' : 'glibc'
+  } catch {
+    return libcOfReport(process.report as unknown as Report | undefined)
+  }
+}
+
+function libcOfReport(report: Report | undefined): 'glibc' | 'musl' {
   // Some runtimes have no reports.
   if (report === undefined) return 'glibc'
   const before = report.excludeNetwork

@@ -30,11 +30,15 @@ export interface Command {
 /** A row of the table: somewhere that programs run. */
 export interface Place {
   name: string
+  /** The heading of the guide under which it stands. */
+  recipe?: string
   project: Project
   /** What Node is found as `node` by the tools. */
   node: Runtime
   /** What its folder has: fixtures, by the names that they get. */
   files: Record<string, string>
+  /** Other files, by their names. */
+  texts?: Record<string, string>
   /** What runs there, one after the other. The last one runs the cases. */
   commands(at: At): Command[]
   /** How many times the cases are run: by each file, say. */

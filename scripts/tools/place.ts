@@ -1,6 +1,15 @@
 /** Runs what a place runs, and says how that ended. */
 
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { runtimePath } from '../../__test__/support/run.js'
 import { run } from '../packages/run.js'
@@ -67,9 +76,12 @@ export async function runPlace(place: Place, cmalloc: string): Promise<Result> {
   }
 }
 
-function setUp({ files }: Place, at: At): void {
+function setUp({ files, texts = {} }: Place, at: At): void {
   for (const folder of [at.folder, at.deployed]) rmSync(folder, { recursive: true, force: true })
   mkdirSync(join(at.folder, 'out'), { recursive: true })
+  // Tools find it further up. Files that name it look here.
+  symlinkSync(at.tool(''), join(at.folder, 'node_modules'))
+  for (const [name, text] of Object.entries(texts)) writeFileSync(join(at.folder, name), text)
   for (const [name, fixture] of Object.entries(files)) {
     const to = join(at.folder, name)
     if (fixture.startsWith('shared.')) writeFileSync(to, shared(fixture))
@@ -90,16 +102,20 @@ function shared(name: string): string {
 
 function deploy({ withModules }: Place, at: At, cmalloc: string): void {
   mkdirSync(dirname(at.deployed), { recursive: true })
+  // Else what is required as cmalloc there is this clone.
+  writeFileSync(join(at.deployed, '../package.json'), '{}')
   renameSync(join(at.folder, 'out'), at.deployed)
   if (withModules) addCmalloc(cmalloc, at.deployed)
 }
 
 /** Nothing of this machine's but the runtimes. */
-function environment({ node }: Place, { folder }: At): NodeJS.ProcessEnv {
+function environment({ node }: Place, { folder, tool }: At): NodeJS.ProcessEnv {
   const home = join(folder, '.home')
   mkdirSync(home, { recursive: true })
-  const path = typeof node === 'number' ? dirname(runtimePath(node)) : dirname(runtimePath(20))
-  return { PATH: `${path}:/usr/bin:/bin`, HOME: home, TMPDIR: home, CI: '1', NO_COLOR: '1' }
+  const runtime = dirname(runtimePath(typeof node === 'number' ? node : 20))
+  // In the last one there are Bun and Deno.
+  const path = [runtime, tool('.bin'), '/usr/bin', '/bin', join(dirname(runtimePath('deno')), '../.bin')].join(':')
+  return { PATH: path, HOME: home, TMPDIR: home, CI: '1', NO_COLOR: '1' }
 }
 
 function judge(

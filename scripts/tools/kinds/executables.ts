@@ -1,58 +1,32 @@
 /** Single executables: a runtime and a program in one file. */
 
 import { join } from 'node:path'
-import { runtimePath, type Runtime } from '../../../__test__/support/run.js'
-import type { At, Command, Place, Project } from '../kit.js'
-import { HERE } from '../project.js'
+import type { Runtime } from '../../../__test__/support/run.js'
+import type { At, Place, Project } from '../kit.js'
+import { addonPath, NONE, recipe, type Variant } from './recipe.js'
 
 const SEA: Project = { name: 'sea', dependencies: { esbuild: '0.28.2', postject: '1.0.0-alpha.6' } }
-const NONE: Project = { name: 'none', dependencies: {} }
 
-const PROGRAM = { 'shared.mjs': 'shared.mjs', 'program.mjs': 'program.mjs' }
+type Environment = (at: At) => Record<string, string>
 
-/** The runtime is in the executable: where it runs, there is none. */
-const run = ({ deployed }: At, env: Record<string, string> = {}): Command => ({
-  command: join(deployed, 'program'),
-  args: [],
-  deployed: true,
-  env: { PATH: '', ...env },
-})
-
-function sea(
-  node: Runtime,
-  recipe: string,
-  files: Record<string, string> = {},
-  env: (at: At) => Record<string, string> = () => ({}),
-): Place {
-  return {
-    name: `Node's single executable, ${recipe}`,
-    project: SEA,
-    node,
-    files: { ...PROGRAM, 'sea-run.mjs': 'recipes/sea-run.mjs', 'build.mjs': `recipes/sea-${recipe}.mjs`, ...files },
-    commands: (at) => [{ command: runtimePath(node), args: ['build.mjs', HERE] }, run(at, env(at))],
-    times: 1,
-  }
+function place(title: string, project: Project, node: Runtime, variant: Variant = {}, env?: Environment): Place {
+  return recipe(title, project, node, variant, (at) => ({
+    command: join(at.deployed, 'program'),
+    args: [],
+    deployed: true,
+    // The runtime is in the executable: where it runs, there is none.
+    env: { PATH: '', ...env?.(at) },
+  }))
 }
 
-function compiled(name: string, runtime: 'bun' | 'deno', args: string[], unreachable?: RegExp): Place {
-  return {
-    name,
-    project: NONE,
-    node: runtime,
-    files: PROGRAM,
-    commands: (at) => [{ command: runtimePath(runtime), args: [...args, 'program.mjs'] }, run(at)],
-    times: 1,
-    ...(unreachable && { unreachable }),
-  }
-}
-
-const DENO = ['--allow-all', '--no-check', '--node-modules-dir=manual', '--output=out/program']
+const BY_PATH = "Node's single executable, addon by path"
 
 export const EXECUTABLES: readonly Place[] = [
-  sea(24, 'require'),
-  sea(26, 'path', {}, ({ deployed }) => ({ NAPI_RS_NATIVE_LIBRARY_PATH: join(deployed, 'addon.node') })),
-  sea(20, 'asset', { 'main.cjs': 'recipes/sea-asset-main.cjs' }),
-  compiled('bun build --compile', 'bun', ['build', '--compile', '--outfile=out/program']),
+  place("Node's single executable, addon as an asset", SEA, 26),
+  place(BY_PATH, SEA, 26, {}, (at) => ({ NAPI_RS_NATIVE_LIBRARY_PATH: addonPath(at) })),
+  place(BY_PATH, SEA, 26, { but: 'that is not given', refuses: /docs\/bundling\.md[^]*ERR_CMALLOC_NO_BINDING/ }),
+  place("Node's single executable, addon beside it, before Node 25.5", SEA, 20),
+  place('bun build --compile', NONE, 'bun'),
   // The runtime for executables is not in the package of Deno: it downloads that.
-  compiled('deno compile', 'deno', ['compile', ...DENO], /error sending request for url .*/),
+  place('deno compile', NONE, 'deno', { unreachable: /error sending request for url .*/ }),
 ]
