@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { invalidType } from '../runtime/errors.js'
+import { mustBeVisit } from '../runtime/mistakes.js'
 import { createHandle, handOverCell, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
 import { takeOverIntoCell } from './slots.js'
 
@@ -27,7 +28,9 @@ export interface Ticket {
  * // in the worker: parentPort.on('message', (ticket) => takeOver(ticket).free())
  * ```
  */
-export function handOver(buffer: NativeBuffer): Ticket {
+export function handOver(buffer: NativeBuffer): Ticket
+export function handOver(buffer: NativeBuffer, key?: unknown, collection?: unknown): Ticket {
+  if (arguments.length > 1) mustBeVisit('handOver(buffer)', arguments.length, key, collection)
   if (!isNativeBuffer(buffer)) throw invalidType('buffer', 'a NativeBuffer', buffer)
   const ticket = randomBytes(16).toString('hex')
   return { ticket, byteLength: handOverCell(buffer, ticket) }
@@ -38,7 +41,9 @@ export function handOver(buffer: NativeBuffer): Ticket {
  *
  * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_BAD_TICKET` if it was taken already, or is none of this process's
  */
-export function takeOver(ticket: Ticket): NativeBuffer {
+export function takeOver(ticket: Ticket): NativeBuffer
+export function takeOver(ticket: Ticket, key?: unknown, collection?: unknown): NativeBuffer {
+  if (arguments.length > 1) mustBeVisit('takeOver(ticket)', arguments.length, key, collection)
   if (typeof ticket !== 'object' || ticket === null) throw invalidType('ticket', 'a ticket of handOver()', ticket)
   const name: unknown = ticket.ticket
   if (typeof name !== 'string') throw invalidType('ticket.ticket', 'a string', name)

@@ -75,7 +75,6 @@ export const { assign, defineProperty, freeze } = Object
 export const { isArray } = Array
 
 /** The classes, which a program may replace as well. */
-export const Bytes = Uint8Array
 export const PlainArrayBuffer = ArrayBuffer
 export const PlainMap = Map
 

@@ -1,0 +1,93 @@
+/** Makes handles say where their bytes are, where they themselves are taken for bytes. */
+
+import { wrongUse } from './errors.js'
+import { isInteger } from './primordials.js'
+
+const { get, set, setPrototypeOf } = Reflect
+
+/** How a program writes what it meant. */
+export interface Right {
+  /** Its bytes, as an array. */
+  readonly bytes: string
+  /** Its bytes, as numbers of a type. */
+  readonly numbers: string
+  /** How many there are. */
+  readonly length: string
+  /** Where they are. */
+  readonly address: string
+}
+
+/** For handles that have bytes as a `NativeBuffer` has. */
+export function rightOf(name: string): Right {
+  return {
+    bytes: `${name}.bytes`,
+    numbers: `${name}.view(Float64Array)`,
+    length: `${name}.byteLength`,
+    address: `${name}.address`,
+  }
+}
+
+/**
+ * Gives the handles of a class a prototype of last resort: it answers only for what the class does not have, and costs
+ * nothing where that is not looked for.
+ *
+ * - `length` and elements throw. Whatever takes a handle for an array asks for these first: `new Float64Array(handle)`,
+ *   `bytes.set(handle)`, `Array.from(handle)`, `handle[0] = 1`. So `length` cannot be 0, as if there was nothing.
+ * - `JSON.stringify` gives a text. It does not throw, since loggers and test runners call it on what they are to show, and
+ *   it has no bytes, since those may be secret.
+ * - As a text it is its class's name; as a number it throws.
+ * - With `valueOf`, `Buffer.from(handle)` is as `Buffer.from` of that.
+ */
+export function refuseAsArray(
+  Class: { readonly prototype: object },
+  name: string,
+  right: Right,
+  valueOf?: (this: { readonly bytes: Uint8Array }) => Uint8Array,
+): void {
+  const what = `A ${name} is no array`
+  const use = `Its bytes are ${right.bytes}, and as other numbers ${right.numbers}; how many there are is ${right.length}`
+  const refuse = (key: PropertyKey): void => {
+    if (key === 'length') throw wrongUse(`${what}, and has no length. ${use}`)
+    if (isIndex(key)) throw wrongUse(`${what}, and has no element ${String(key)}. ${use}`)
+  }
+  const last = {
+    toJSON: () => `[${name}: its bytes are not in JSON. Buffer.from(${right.bytes}).toString('base64') has them]`,
+    [Symbol.toPrimitive]: (hint: string) => {
+      if (hint === 'number') throw wrongUse(`A ${name} is no number. Its address is ${right.address}`)
+      return `[object ${name}]`
+    },
+    [Symbol.toStringTag]: name,
+    ...(valueOf && { valueOf }),
+  }
+  const handler: ProxyHandler<object> = {
+    get(target, key, receiver): unknown {
+      refuse(key)
+      return get(target, key, receiver)
+    },
+    set(target, key, value, receiver) {
+      refuse(key)
+      return set(target, key, value, receiver)
+    },
+  }
+  setPrototypeOf(Class.prototype, new Proxy(last, handler))
+}
+
+/** The bytes of a handle that has them, for {@link refuseAsArray}. */
+export function bytesOfThis(this: { readonly bytes: Uint8Array }): Uint8Array {
+  return this.bytes
+}
+
+function isIndex(key: PropertyKey): boolean {
+  if (typeof key !== 'string') return false
+  const index = +key
+  return index >= 0 && isInteger(index) && `${index}` === key
+}
+
+/**
+ * A value for an own property of an object that is neither compared nor cloned by its properties. That one is enumerable:
+ * others are not looked at. No two symbols are equal, so that `deepEqual` fails for two objects, and a symbol cannot be
+ * cloned, so that `postMessage` throws. Both show the text of the symbol, which says what to do.
+ */
+export function makeIdentity(what: string, send: string, compare: string): symbol {
+  return Symbol(`To send ${what}, ${send}; to compare, ${compare}. This one`)
+}
