@@ -56,7 +56,6 @@ const RIGHT: Right = {
   bytes: 'manager.createView(Uint8Array)',
   numbers: 'manager.createView(Float64Array)',
   length: 'manager.bufferSize',
-  address: 'manager.buffer',
 }
 
 const OPTIONS = ['init', 'allocator', 'delayedGc', 'deathStub'] as const satisfies (keyof MemManagerOptions)[]

@@ -13,8 +13,6 @@ export interface Right {
   readonly numbers: string
   /** How many there are. */
   readonly length: string
-  /** Where they are. */
-  readonly address: string
 }
 
 /** For handles that have bytes as a `NativeBuffer` has. */
@@ -23,7 +21,6 @@ export function rightOf(name: string): Right {
     bytes: `${name}.bytes`,
     numbers: `${name}.view(Float64Array)`,
     length: `${name}.byteLength`,
-    address: `${name}.address`,
   }
 }
 
@@ -35,7 +32,7 @@ export function rightOf(name: string): Right {
  *   `bytes.set(handle)`, `Array.from(handle)`, `handle[0] = 1`. So `length` cannot be 0, as if there was nothing.
  * - `JSON.stringify` gives a text. It does not throw, since loggers and test runners call it on what they are to show, and
  *   it has no bytes, since those may be secret.
- * - As a text it is its class's name; as a number it throws.
+ * - As a text it is the name of its class, with neither bytes nor address: texts are sent and logged.
  * - With `valueOf`, `Buffer.from(handle)` is as `Buffer.from` of that.
  */
 export function refuseAsArray(
@@ -52,10 +49,7 @@ export function refuseAsArray(
   }
   const last = {
     toJSON: () => `[${name}: its bytes are not in JSON. Buffer.from(${right.bytes}).toString('base64') has them]`,
-    [Symbol.toPrimitive]: (hint: string) => {
-      if (hint === 'number') throw wrongUse(`A ${name} is no number. Its address is ${right.address}`)
-      return `[object ${name}]`
-    },
+    [Symbol.toPrimitive]: () => `[object ${name}]`,
     [Symbol.toStringTag]: name,
     ...(valueOf && { valueOf }),
   }
