@@ -530,6 +530,23 @@ mod tests {
         assert_eq!(retained(&pool), (0, 0));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn the_blocks_of_an_aligned_pool_are_aligned_and_others_are_not_retained() {
+        let align = Alignment::new(4 * KIB);
+        let aligned = unlisted(PoolOptions { retain_bytes: 100 * KIB, align, ..PoolOptions::default() });
+        let plain = pool(100 * KIB);
+        for _ in 0..2 {
+            let block = aligned.malloc(8 * KIB).unwrap();
+            assert!(block.as_ptr().addr().is_multiple_of(4 * KIB));
+            aligned.give_back(block);
+        }
+        assert_eq!(aligned.stats().hits, 1);
+        aligned.give_back(plain.malloc(4 * KIB).unwrap());
+        plain.give_back(aligned.malloc(4 * KIB).unwrap());
+        assert_eq!((retained(&aligned), retained(&plain)), ((1, 8 * KIB), (0, 0)));
+    }
+
     #[test]
     fn what_is_retained_is_freed_before_a_request_is_refused() {
         let pool = Pool::new(PoolOptions { retain_bytes: 100 * KIB, ..PoolOptions::default() });

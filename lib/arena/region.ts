@@ -6,7 +6,7 @@ import { Bytes } from '../runtime/bytes.js'
 import { freed, illegalConstructor } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
 import { surplus } from '../runtime/mistakes.js'
-import { bytesOfThis, refuseAsArray, rightOf } from '../runtime/no-array.js'
+import { refuseAsArray, rightOf } from '../runtime/no-array.js'
 import { max } from '../runtime/primordials.js'
 import { bytesOf, type Chunk } from './chunk.js'
 import type { Scope } from './scope.js'
@@ -170,6 +170,6 @@ export class Region {
   }
 }
 
-refuseAsArray(Region, 'Region', rightOf('region'), bytesOfThis)
+refuseAsArray(Region, 'Region', rightOf('region'))
 
 export const { makeRegion, isRegion, placeOf, endRegion, addressOf, copyOfRegion } = inside

@@ -4,7 +4,7 @@ import { Bytes } from '../runtime/bytes.js'
 import { freed, illegalConstructor, invalidType, outOfRange, pinned } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
 import { freedOther, mustBeMapped, surplus } from '../runtime/mistakes.js'
-import { bytesOfThis, refuseAsArray, rightOf } from '../runtime/no-array.js'
+import { refuseAsArray, rightOf } from '../runtime/no-array.js'
 import { max, min, typedArray } from '../runtime/primordials.js'
 import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
 import { bytesOf } from './bytes-of.js'
@@ -21,7 +21,7 @@ import { partOf, viewOf, type ViewConstructor } from './view.js'
 /** Only this file has it, so that nobody else makes handles. */
 const KEY = Symbol('cmalloc')
 
-const inside = {} as Inside
+const inside = {} as Inside<NativeBuffer>
 
 /**
  * A handle for one block of C memory.
@@ -444,7 +444,7 @@ export class NativeBuffer implements Disposable {
   }
 }
 
-refuseAsArray(NativeBuffer, 'NativeBuffer', rightOf('block'), bytesOfThis)
+refuseAsArray(NativeBuffer, 'NativeBuffer', rightOf('block'))
 
 export const { createHandle, isNativeBuffer, addressOf, addressIfLive, copyOut, freeHandle, freeHandleNow } = inside
 export const { moveHandle, handOverCell } = inside

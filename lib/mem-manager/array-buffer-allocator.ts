@@ -7,7 +7,7 @@ import { Bytes } from '../runtime/bytes.js'
 import { escaped, freedBefore, illegalConstructor, invalidType, outOfMemory } from '../runtime/errors.js'
 import { mustBeVisit, surplus } from '../runtime/mistakes.js'
 import { addressOfArrayBuffer } from '../runtime/native.js'
-import { bytesOfThis, makeIdentity, refuseAsArray, rightOf } from '../runtime/no-array.js'
+import { makeIdentity, refuseAsArray, rightOf } from '../runtime/no-array.js'
 import { arrayBufferByteLength, detach, freeze, PlainArrayBuffer, typedArray } from '../runtime/primordials.js'
 import { blockLength, type Usage } from '../runtime/validate.js'
 
@@ -84,12 +84,7 @@ export class PlainBuffer implements AllocatedBuffer {
   }
 }
 
-refuseAsArray(
-  PlainBuffer,
-  WHAT,
-  { ...rightOf('buffer'), numbers: 'new Float64Array(buffer.bytes.buffer)' },
-  bytesOfThis,
-)
+refuseAsArray(PlainBuffer, WHAT, { ...rightOf('buffer'), numbers: 'new Float64Array(buffer.bytes.buffer)' })
 
 /**
  * Hands out plain `ArrayBuffer`s, by the same rules as cmalloc does. They are not made resident, C code cannot own

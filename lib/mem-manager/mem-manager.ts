@@ -371,7 +371,7 @@ export class MemManager implements Disposable {
   }
 }
 
-refuseAsArray(MemManager, 'MemManager', RIGHT)
+refuseAsArray(MemManager, 'MemManager', RIGHT, false)
 
 interface CheckedOptions {
   allocator: Allocator

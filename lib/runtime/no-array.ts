@@ -24,6 +24,12 @@ export function rightOf(name: string): Right {
   }
 }
 
+const BYTES = {
+  valueOf(this: { readonly bytes: Uint8Array }): Uint8Array {
+    return this.bytes
+  },
+}
+
 /**
  * Gives the handles of a class a prototype of last resort: it answers only for what the class does not have, and costs
  * nothing where that is not looked for.
@@ -33,13 +39,13 @@ export function rightOf(name: string): Right {
  * - `JSON.stringify` gives a text. It does not throw, since loggers and test runners call it on what they are to show, and
  *   it has no bytes, since those may be secret.
  * - As a text it is the name of its class, with neither bytes nor address: texts are sent and logged.
- * - With `valueOf`, `Buffer.from(handle)` is as `Buffer.from` of that.
+ * - If it has bytes, these are its value: `Buffer.from(handle)` asks for it, and copies them.
  */
 export function refuseAsArray(
   Class: { readonly prototype: object },
   name: string,
   right: Right,
-  valueOf?: (this: { readonly bytes: Uint8Array }) => Uint8Array,
+  hasBytes = true,
 ): void {
   const what = `A ${name} is no array`
   const use = `Its bytes are ${right.bytes}, and as other numbers ${right.numbers}; how many there are is ${right.length}`
@@ -51,7 +57,7 @@ export function refuseAsArray(
     toJSON: () => `[${name}: its bytes are not in JSON. Buffer.from(${right.bytes}).toString('base64') has them]`,
     [Symbol.toPrimitive]: () => `[object ${name}]`,
     [Symbol.toStringTag]: name,
-    ...(valueOf && { valueOf }),
+    ...(hasBytes && BYTES),
   }
   const handler: ProxyHandler<object> = {
     get(target, key, receiver): unknown {
@@ -64,11 +70,6 @@ export function refuseAsArray(
     },
   }
   setPrototypeOf(Class.prototype, new Proxy(last, handler))
-}
-
-/** The bytes of a handle that has them, for {@link refuseAsArray}. */
-export function bytesOfThis(this: { readonly bytes: Uint8Array }): Uint8Array {
-  return this.bytes
 }
 
 function isIndex(key: PropertyKey): boolean {
