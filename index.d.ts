@@ -211,8 +211,7 @@ export declare class Slot {
    * Resizes the block for its next owner, as `consume` does: returns whether it could not be
    * resized, so that it is as long as it was, at most `byteLength`.
    *
-   * Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, `ERR_OUT_OF_RANGE` and
-   * `ERR_CMALLOC_OUT_OF_MEMORY`.
+   * Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, `ERR_OUT_OF_RANGE` and `ERR_CMALLOC_OUT_OF_MEMORY`.
    */
   transfer(byteLength: number): boolean
   /**
@@ -229,8 +228,7 @@ export declare class Slot {
    */
   takeOver(ticket: string): void
   /**
-   * The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or
-   * `resize`.
+   * The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or `resize`.
    *
    * Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED` and `ERR_CMALLOC_NO_EXTERNAL_BUFFERS`.
    */
@@ -238,8 +236,7 @@ export declare class Slot {
   /**
    * Fills the bytes from `start` to `end` with `pattern`, repeated; the last repetition is cut.
    *
-   * Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_ARG_VALUE` if the pattern is
-   * empty.
+   * Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_ARG_VALUE` if the pattern is empty.
    */
   fill(pattern: Uint8Array, start: number, end: number): void
   /** Fills the bytes from `start` to `end` with one byte. Throws as `fill` does. */
@@ -382,10 +379,7 @@ export interface ProcessStats {
   leakedAtTeardown: number
   /** The limit on `liveBytes` that was set, or null. */
   memoryLimit?: number
-  /**
-   * What can still be made resident on this machine and in its container; null where the system
-   * does not tell.
-   */
+  /** What can still be made resident on this machine and in its container; null where the system does not tell. */
   availableBytes?: number
 }
 

@@ -246,7 +246,6 @@ for (const [name, make] of Object.entries(HANDLES)) {
       set: () => new Uint8Array(20).set(handle),
       slice: () => Array.prototype.slice.call(handle),
       length: () => handle.length,
-      'an element': () => handle[0],
       'an element that is set': () => (handle[0] = 1),
       'a later one': () => (handle[4_294_967_296] = 1),
       'its length that is set': () => (handle.length = 1),

@@ -8,7 +8,7 @@ import { freed, invalidType, invalidValue, markNotLast, outOfRange, pinned } fro
 import { INSPECT } from '../runtime/inspect.js'
 import { mustBeVisit, surplus } from '../runtime/mistakes.js'
 import { mayBeInUse } from '../runtime/native.js'
-import { makeIdentity } from '../runtime/no-array.js'
+import { makeAdvice } from '../runtime/no-array.js'
 import { isInteger } from '../runtime/primordials.js'
 import { blockLength, mustBeOptions, positiveInteger, type Usage } from '../runtime/validate.js'
 import { cutBack, fillChunk, freeChunks, openChunk, roomFor, startIn, type Chunk } from './chunk.js'
@@ -73,7 +73,7 @@ const [DEFAULT_CHUNK, DEFAULT_ALIGN, MAX_ALIGN] = [2 ** 20, 16, 2 ** 30]
  */
 export class Arena implements Allocator<Region>, Disposable {
   /** @internal What tells this arena from others where objects are compared or cloned. */
-  protected readonly identity: symbol = makeIdentity('an Arena', 'make one in each thread', 'take arena.stats()')
+  protected readonly advice: symbol = makeAdvice('an Arena', 'make one in each thread', 'take arena.stats()')
   readonly #chunkBytes: number
   readonly #align: number
   readonly #chunks = new Chunks()

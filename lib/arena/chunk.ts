@@ -5,13 +5,13 @@ import { malloc } from '../core/malloc.js'
 import type { NativeBuffer } from '../core/native-buffer.js'
 import type { Pinnable } from '../core/pin.js'
 import { Bytes } from '../runtime/bytes.js'
-import { makeIdentity } from '../runtime/no-array.js'
+import { makeAdvice } from '../runtime/no-array.js'
 import { max, min, typedArray } from '../runtime/primordials.js'
 
 /** A block that regions are cut from. */
 export interface Chunk {
   /** What its regions are told from others by. */
-  readonly identity: symbol
+  readonly advice: symbol
   /** Its arena. */
   readonly owner: Pinnable
   readonly handle: NativeBuffer
@@ -49,7 +49,7 @@ const NO_BYTES = new Bytes(0)
 
 /** An empty chunk, in which nothing fits. It ends every list. */
 export const NO_CHUNK: Chunk = {
-  identity: Symbol('none'),
+  advice: Symbol('none'),
   owner: undefined as never,
   handle: undefined as never,
   byteLength: 0,
@@ -70,7 +70,7 @@ export function openChunk(owner: Pinnable, byteLength: number): Chunk {
     const bytes = viewIfAny(handle)
     const low = Number(address & 0xffff_ffffn) | 0
     return {
-      identity: makeIdentity('a Region', 'copy region.bytes', 'take those'),
+      advice: makeAdvice('a Region', 'copy region.bytes', 'take those'),
       owner,
       handle,
       byteLength,

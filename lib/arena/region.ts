@@ -44,7 +44,7 @@ interface Place {
  */
 export class Region {
   /** @internal What tells the regions of this chunk from others where objects are compared or cloned. */
-  protected readonly identity: symbol
+  protected readonly advice: symbol
   readonly #chunk: Chunk
   readonly #scope: Scope
   readonly #generation: number
@@ -54,7 +54,7 @@ export class Region {
   /** @internal */
   private constructor(key: symbol, chunk: Chunk, scope: Scope, start: number, byteLength: number) {
     if (key !== KEY) throw illegalConstructor('A Region', 'the malloc() of an Arena')
-    this.identity = chunk.identity
+    this.advice = chunk.advice
     this.#chunk = chunk
     this.#scope = scope
     this.#generation = scope.generation

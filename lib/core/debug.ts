@@ -3,7 +3,7 @@
 import { dirname } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 import { debugMode, noteAllocation, reportAtExit, type Slot } from '../runtime/native.js'
-import { noteBlockLetGo, reportLetGo } from './let-go.js'
+import { noteBlockLetGo, reportLetGo } from './let-go-report.js'
 
 /** Whether the debug mode is on: decided by `CMALLOC_DEBUG` and `DEBUG` as cmalloc is loaded for the first time. */
 export const DEBUG: boolean = debugMode()

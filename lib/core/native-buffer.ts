@@ -4,7 +4,7 @@ import { Bytes } from '../runtime/bytes.js'
 import { freed, illegalConstructor, invalidType, outOfRange, pinned } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
 import { freedOther, mustBeMapped, surplus } from '../runtime/mistakes.js'
-import { refuseAsArray, rightOf } from '../runtime/no-array.js'
+import { makeAdvice, refuseAsArray, rightOf } from '../runtime/no-array.js'
 import { max, min, typedArray } from '../runtime/primordials.js'
 import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
 import { bytesOf } from './bytes-of.js'
@@ -23,6 +23,9 @@ const KEY = Symbol('cmalloc')
 
 const inside = {} as Inside<NativeBuffer>
 
+const ADVICE = makeAdvice('a NativeBuffer', 'post handOver(block)', 'take block.bytes')
+let handles = 0
+
 /**
  * A handle for one block of C memory.
  *
@@ -32,8 +35,10 @@ const inside = {} as Inside<NativeBuffer>
  * An address does not keep its handle alive: hold on to the handle as long as C code uses the address.
  */
 export class NativeBuffer implements Disposable {
-  /** @internal What tells this handle from others where objects are compared or cloned; `undefined` once it is empty. */
-  protected identity: symbol | undefined
+  /** @internal Tells this handle from others where objects are compared by what they have. It is never written again. */
+  protected readonly handle: number = (handles = (handles + 1) & 0x3fff_ffff)
+  /** @internal */
+  protected readonly advice: symbol = ADVICE
   #cell: Cell | undefined
   #byteLength: number
   /** All of the block's `ArrayBuffer`, once a view was asked for. */
@@ -42,7 +47,6 @@ export class NativeBuffer implements Disposable {
   /** @internal */
   private constructor(key: symbol, cell: Cell, byteLength: number) {
     if (key !== KEY) throw illegalConstructor()
-    this.identity = cell.identity
     this.#cell = cell
     this.#byteLength = byteLength
   }
@@ -291,7 +295,6 @@ export class NativeBuffer implements Disposable {
     refresh(cell)
     this.#byteLength = length
     this.#cell = cell
-    this.identity = cell.identity
     if (DEBUG) {
       if (isLetGo) noteLetGo(this, old, 'resize()')
       // A block that was let go was copied: it is a new one.
@@ -426,7 +429,6 @@ export class NativeBuffer implements Disposable {
     this.#cell = undefined
     this.#byteLength = 0
     this.#bytes = undefined
-    this.identity = undefined
   }
 
   /**
@@ -440,7 +442,6 @@ export class NativeBuffer implements Disposable {
     this.#byteLength = byteLength
     this.#bytes = bytes
     this.#cell = cell
-    this.identity = cell.identity
   }
 }
 

@@ -1,5 +1,4 @@
 import { rawCalls, Slot, type BlockPool, type IncrementalBlock } from '../runtime/native.js'
-import { makeIdentity } from '../runtime/no-array.js'
 import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
 
@@ -16,8 +15,6 @@ export interface Cell {
   key: number
   /** The block's address, or -1 if a number cannot hold it. */
   address: number
-  /** What its handle is told from others by; as long-lived as the slot, since it costs as much as an allocation. */
-  readonly identity: symbol
   /** In the pool: the next cell of the list. */
   next: Cell | undefined
 }
@@ -40,13 +37,7 @@ function acquire(): Cell {
     return cell
   }
   const slot = new Slot(owner)
-  return {
-    slot,
-    key: slot.key,
-    address: 0,
-    identity: makeIdentity('a NativeBuffer', 'post handOver(block)', 'take block.bytes'),
-    next: undefined,
-  }
+  return { slot, key: slot.key, address: 0, next: undefined }
 }
 
 /** Puts a cell without a block into the pool. */

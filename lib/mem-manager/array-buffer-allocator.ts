@@ -7,7 +7,7 @@ import { Bytes } from '../runtime/bytes.js'
 import { escaped, freedBefore, illegalConstructor, invalidType, outOfMemory } from '../runtime/errors.js'
 import { mustBeVisit, surplus } from '../runtime/mistakes.js'
 import { addressOfArrayBuffer } from '../runtime/native.js'
-import { makeIdentity, refuseAsArray, rightOf } from '../runtime/no-array.js'
+import { makeAdvice, refuseAsArray, rightOf } from '../runtime/no-array.js'
 import { arrayBufferByteLength, detach, freeze, PlainArrayBuffer, typedArray } from '../runtime/primordials.js'
 import { blockLength, type Usage } from '../runtime/validate.js'
 
@@ -32,7 +32,7 @@ let end: (buffer: PlainBuffer) => void
 /** What {@link arrayBufferAllocator} hands out: an `ArrayBuffer` that has an end. */
 export class PlainBuffer implements AllocatedBuffer {
   /** @internal What tells this buffer from others where objects are compared or cloned. */
-  protected readonly identity: symbol = makeIdentity('a PlainBuffer', 'post buffer.bytes', 'take those')
+  protected readonly advice: symbol = makeAdvice('a PlainBuffer', 'post buffer.bytes', 'take those')
   #bytes: Bytes | undefined
 
   /** @internal */

@@ -11,7 +11,7 @@ import { Bytes } from '../runtime/bytes.js'
 import { freedBefore, invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
 import { surplus } from '../runtime/mistakes.js'
-import { makeIdentity, refuseAsArray, type Right } from '../runtime/no-array.js'
+import { makeAdvice, refuseAsArray, type Right } from '../runtime/no-array.js'
 import {
   floor,
   isSafeInteger,
@@ -91,7 +91,7 @@ const managersOfViews = new WeakMap<object, MemManager>()
  */
 export class MemManager implements Disposable {
   /** @internal What tells this manager from others where objects are compared or cloned. */
-  protected readonly identity: symbol = makeIdentity('a MemManager', 'copy a view', 'take its views')
+  protected readonly advice: symbol = makeAdvice('a MemManager', 'copy a view', 'take its views')
   readonly #managed: Managed
   readonly #allocator: Allocator
   readonly #elementSize: number

@@ -11,7 +11,7 @@ import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
 import { mustBeVisit, surplus } from '../runtime/mistakes.js'
 import { BlockPool } from '../runtime/native.js'
-import { makeIdentity } from '../runtime/no-array.js'
+import { makeAdvice } from '../runtime/no-array.js'
 import { isArray, isSafeInteger } from '../runtime/primordials.js'
 import { blockLength, mustBeOptions, positiveInteger, type Usage } from '../runtime/validate.js'
 import { watchIdle } from './idle.js'
@@ -92,7 +92,7 @@ const LONGEST_TIMER = 2 ** 31 - 1
  */
 export class Pool implements Allocator<NativeBuffer>, Disposable {
   /** @internal What tells this pool from others where objects are compared or cloned. */
-  protected readonly identity: symbol = makeIdentity('a Pool', 'make one in each thread', 'take pool.stats()')
+  protected readonly advice: symbol = makeAdvice('a Pool', 'make one in each thread', 'take pool.stats()')
   readonly #pool: BlockPool
   readonly #watch: (() => void) | undefined
 

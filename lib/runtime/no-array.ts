@@ -34,8 +34,9 @@ const BYTES = {
  * Gives the handles of a class a prototype of last resort: it answers only for what the class does not have, and costs
  * nothing where that is not looked for.
  *
- * - `length` and elements throw. Whatever takes a handle for an array asks for these first: `new Float64Array(handle)`,
- *   `bytes.set(handle)`, `Array.from(handle)`, `handle[0] = 1`. So `length` cannot be 0, as if there was nothing.
+ * - `length` throws. Whatever takes a handle for an array asks for it first: `new Float64Array(handle)`,
+ *   `bytes.set(handle)`, `Array.from(handle)`. It would find none, and do nothing.
+ * - To set an element throws. To get one does not: `util.inspect` does, of the target of a `Proxy`.
  * - `JSON.stringify` gives a text. It does not throw, since loggers and test runners call it on what they are to show, and
  *   it has no bytes, since those may be secret.
  * - As a text it is the name of its class, with neither bytes nor address: texts are sent and logged.
@@ -49,10 +50,7 @@ export function refuseAsArray(
 ): void {
   const what = `A ${name} is no array`
   const use = `Its bytes are ${right.bytes}, and as other numbers ${right.numbers}; how many there are is ${right.length}`
-  const refuse = (key: PropertyKey): void => {
-    if (key === 'length') throw wrongUse(`${what}, and has no length. ${use}`)
-    if (isIndex(key)) throw wrongUse(`${what}, and has no element ${String(key)}. ${use}`)
-  }
+  const noLength = (): Error => wrongUse(`${what}, and has no length. ${use}`)
   const last = {
     toJSON: () => `[${name}: its bytes are not in JSON. Buffer.from(${right.bytes}).toString('base64') has them]`,
     [Symbol.toPrimitive]: () => `[object ${name}]`,
@@ -61,11 +59,12 @@ export function refuseAsArray(
   }
   const handler: ProxyHandler<object> = {
     get(target, key, receiver): unknown {
-      refuse(key)
+      if (key === 'length') throw noLength()
       return get(target, key, receiver)
     },
     set(target, key, value, receiver) {
-      refuse(key)
+      if (key === 'length') throw noLength()
+      if (isIndex(key)) throw wrongUse(`${what}, and has no element ${String(key)}. ${use}`)
       return set(target, key, value, receiver)
     },
   }
@@ -79,10 +78,10 @@ function isIndex(key: PropertyKey): boolean {
 }
 
 /**
- * A value for an own property of an object that is neither compared nor cloned by its properties. That one is enumerable:
- * others are not looked at. No two symbols are equal, so that `deepEqual` fails for two objects, and a symbol cannot be
- * cloned, so that `postMessage` throws. Both show the text of the symbol, which says what to do.
+ * A value for an own property of an object whose properties say nothing: only those are looked at where objects are
+ * compared or cloned. No two symbols are equal, so that `deepEqual` fails for objects that do not share one. A symbol
+ * cannot be cloned, so that `postMessage` throws. Both show the text of the symbol, which says what to do.
  */
-export function makeIdentity(what: string, send: string, compare: string): symbol {
+export function makeAdvice(what: string, send: string, compare: string): symbol {
   return Symbol(`To send ${what}, ${send}; to compare, ${compare}. This one`)
 }

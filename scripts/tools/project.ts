@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { serve } from '../packages/registry.js'
 import { succeed } from '../packages/run.js'
 import { NPM, ROOT, stage } from '../packages/stage.js'
-import { platform } from '../../lib/platform.js'
+import { platform } from '../../lib/runtime/platform.js'
 import type { Project } from './kit.js'
 
 /** Where everything is. It stays, so that tools are installed once. */

@@ -19,11 +19,10 @@ use super::state::slots::Slots;
 use super::state::store_ends::{Finalizers, StoreEnds};
 use super::state::sweep_schedule::SweepSchedule;
 
-/// How far the bytes that V8 was told of may be off, so that it is not told of every small block.
+/// V8 is told when this many unreported bytes have come together, and not of every small block.
 const REPORT_FROM: i64 = 64 << 10;
 
-/// More than V8 lets native memory grow before it collects garbage at once: half of its heap's limit, which the user can
-/// set.
+/// V8 collects at once when native memory has grown by half of its heap's limit, which the user can set. This is more.
 const OVER_ANY_LIMIT: i64 = 1 << 40;
 
 /// An environment's slots and what they need. Held by the environment's instance data, by every slot and by the raw calls:
@@ -179,8 +178,7 @@ fn signed(len: usize) -> i64 {
     i64::try_from(len).unwrap_or(i64::MAX)
 }
 
-/// Whether the program has not turned off that dropped blocks with an `ArrayBuffer` are freed without waiting for the event
-/// loop.
+/// Whether sweeps may free dropped blocks that have an `ArrayBuffer`. On, unless `CMALLOC_VIEW_SWEEP=0`.
 fn view_sweep_is_on() -> bool {
     std::env::var_os("CMALLOC_VIEW_SWEEP").is_none_or(|value| value != "0")
 }

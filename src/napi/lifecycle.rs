@@ -7,18 +7,19 @@ use std::sync::Arc;
 
 use napi::sys;
 
+use super::dead_slots::unwatch;
 use super::debug_checks::must_be_intact;
 use super::environment::Environment;
 use super::node_api::event_loop::User;
 use super::node_api::failure::{Failure, Outcome};
+use super::node_api::weak::Weak;
 use super::retry::with_retries;
 use super::state::counters::{Counter, Counters};
 use super::state::pooled_block::PooledBlock;
 use super::state::slot_table::State;
 use super::state::slots::SlotRef;
-use super::sweep::{free_collected, sweep_if_due, sweep_if_slots_are_due};
+use super::sweep::{free_collected, live_bytes, sweep};
 use super::viewed::{abandon, recover_unreported, user_of, wipe_if_secure};
-use super::watch;
 use crate::block::{Attributes, Init};
 use crate::debug::Corruption;
 use crate::{Block, Pool};
@@ -28,8 +29,10 @@ use crate::{Block, Pool};
 pub(super) fn open(environment: &Environment, owner: u32, this: sys::napi_value) -> Outcome<u32> {
     let index = environment.slots.occupy(owner).ok_or_else(|| Failure::out_of_range("There are too many slots"))?;
     let slot = environment.slots.get(index);
-    watch::watch(environment, slot, this).inspect_err(|_| slot.vacate())?;
-    sweep_if_slots_are_due(environment);
+    slot.set_weak(Weak::create(environment.env, this).inspect_err(|_| slot.vacate())?);
+    if environment.schedule.slots.is_due(environment.slots.watched()) {
+        sweep(environment, 0);
+    }
     Ok(index)
 }
 
@@ -44,7 +47,7 @@ pub(super) fn close(environment: &Environment, slot: SlotRef<'_>) {
         }
         State::Idle | State::Vacant | State::Changing => {}
     }
-    watch::unwatch(environment, slot);
+    unwatch(environment, slot);
     slot.vacate();
 }
 
@@ -92,7 +95,9 @@ pub(super) fn put(
     slot.put(block);
     counter(environment.slots.counters()).add(1);
     environment.report_added(len);
-    sweep_if_due(environment, len);
+    if environment.schedule.bytes.is_due(live_bytes(environment)) {
+        sweep(environment, len);
+    }
 }
 
 /// Frees the block at once, or gives it back to its pool. If somebody may be using its bytes it is let go; if it has
@@ -124,8 +129,8 @@ fn free_live(environment: &Environment, slot: SlotRef<'_>) -> Outcome<()> {
     Ok(freed?)
 }
 
-/// Frees a block that has an `ArrayBuffer`, unless that must stay as it is. The bytes under it are not reported, and need
-/// not be for a moment only: a large report makes V8 collect on the spot.
+/// Frees a block that has an `ArrayBuffer`, unless that must stay as it is. Bytes under an `ArrayBuffer` are not in our report
+/// to V8. They are not added between detach and free either: a large report makes V8 collect garbage at once.
 #[inline(never)]
 fn free_viewed(environment: &Environment, slot: SlotRef<'_>, user: Option<User>) -> Outcome<()> {
     slot.parts().ok_or_else(Failure::freed)?;

@@ -13,8 +13,10 @@ use super::viewed::{abandon, recover, user_of};
 use crate::Block;
 use crate::block::Init;
 
-/// Resizes the block, which keeps its pool. Returns for whom the old one was let go. One that has escaped, or whose bytes somebody may be using, is copied into a new
-/// block; so is one that is secure, or of a pool that scrubs: C's `realloc` would leave bytes behind that nobody zeroes.
+/// Resizes the block, which keeps its pool. Returns for whom the old one was let go.
+///
+/// One that has escaped, or whose bytes somebody may be using, is copied into a new block; so is one that is secure, or of a
+/// pool that scrubs: C's `realloc` would leave bytes behind that nobody zeroes.
 pub(super) fn resize(environment: &Environment, slot: SlotRef<'_>, len: usize) -> Outcome<Option<User>> {
     let (_, old) = slot.parts().ok_or_else(Failure::freed)?;
     let user = user_of(environment, slot);

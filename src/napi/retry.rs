@@ -1,12 +1,12 @@
 //! What is tried before a request for memory is refused: pools give up what they retain, then garbage is collected.
 
+use super::dead_slots::for_each_dead;
 use super::environment::Environment;
 use super::node_api::failure::{Failure, Outcome};
 use super::state::owned_addresses::{self, Sum};
 use super::state::slot_table::State;
 use super::sweep::{live_bytes, sweep_all};
 use super::view_sweep::COLLECTIONS;
-use super::watch::for_each_dead;
 use crate::OutOfMemory;
 use crate::reclaim::retry_while;
 
@@ -69,7 +69,7 @@ fn refused(environment: &Environment, refusal: OutOfMemory) -> Failure {
     failure
 }
 
-/// What was dropped, and what was let go, and is held by an `ArrayBuffer` still.
+/// Blocks that an `ArrayBuffer` still holds: the dropped ones, and those that were let go.
 fn waiting(environment: &Environment) -> (Sum, Sum) {
     let (orphans, let_go) = {
         let owned = owned_addresses::lock();

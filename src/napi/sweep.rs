@@ -5,35 +5,20 @@
 //! an environment's bytes or slots have grown by a part since the last sweep, the blocks of the dead are freed; their late
 //! finalizers find nothing to do.
 //!
-//! A block that has an `ArrayBuffer` is looked at in a sweep of its own, [`view_sweep`](super::view_sweep): as soon as much
-//! lies under those of dead slots, or nothing at all was found dead although much came.
+//! Blocks that have an `ArrayBuffer` have a sweep of their own, [`view_sweep`](super::view_sweep). It runs when dead slots
+//! have much memory under `ArrayBuffer`s, or when live bytes have grown much although the dead were freed.
 
+use super::dead_slots::{for_each_dead, unwatch};
 use super::environment::Environment;
 use super::state::slot_table::State;
 use super::state::slots::SlotRef;
 use super::state::sweep_schedule::{BYTES, weight};
 use super::view_sweep::sweep_views;
-use super::watch::{for_each_dead, unwatch};
 
-/// Frees the blocks of all slots that the collector has found dead, if it is time to. `new` are the bytes of the block for
-/// which this is done: no reason to look for others.
-#[inline]
-pub(super) fn sweep_if_due(environment: &Environment, new: usize) {
-    if environment.schedule.bytes.is_due(live_bytes(environment)) {
-        sweep(environment, new);
-    }
-}
-
-/// [`sweep_if_due`], as a slot was made.
-#[inline]
-pub(super) fn sweep_if_slots_are_due(environment: &Environment) {
-    if environment.schedule.slots.is_due(environment.slots.watched()) {
-        sweep(environment, 0);
-    }
-}
-
+/// Frees the blocks of all slots that the collector has found dead. `new` is the length of the block whose arrival led to
+/// this. It does not count as growth.
 #[cold]
-fn sweep(environment: &Environment, new: usize) {
+pub(super) fn sweep(environment: &Environment, new: usize) {
     let under_views = sweep_slots(environment);
     let is_undecided = environment.schedule.undecided.is_due(live_bytes(environment) - new as u64);
     if under_views >= BYTES || is_undecided {
@@ -74,7 +59,10 @@ fn sweep_slots(environment: &Environment) -> u64 {
             if slot.view().is_some_and(|view| view.store_is_held()) {
                 under_views += weight(len);
             } else {
-                free_collected_view(environment, slot);
+                // Its store has ended: where the runtime calls the finalizer of that from its collector (Deno), long before
+                // the slot's.
+                slot.leave_to_store();
+                environment.slots.counters().collected_frees.add(1);
                 unwatch(environment, slot);
             }
         }
@@ -91,15 +79,6 @@ pub(super) fn free_collected(environment: &Environment, slot: SlotRef<'_>) {
         environment.slots.counters().collected_frees.add(1);
         environment.report_removed(len);
     }
-}
-
-/// Frees the block of a dead slot whose backing store has ended: where the runtime calls the finalizer of that from its
-/// collector (Deno), long before the slot's.
-fn free_collected_view(environment: &Environment, slot: SlotRef<'_>) {
-    let last = slot.view().and_then(|view| view.orphan_silently());
-    drop(slot.forget());
-    drop(last);
-    environment.slots.counters().collected_frees.add(1);
 }
 
 pub(super) fn live_bytes(environment: &Environment) -> u64 {

@@ -1,8 +1,9 @@
 //! The end of an environment where a cleanup hook must hear of it, which is called before anything else ends: in Deno and
 //! in Bun.
 //!
-//! Node finalizes every slot as a thread ends, and so its block is freed. Deno does not: what is left is freed from the
-//! hook. Bun does, in no order that is known: the hook notes what is still where it was.
+//! Node finalizes every slot when a thread ends, and so its block is freed; how it tells then whether bytes were moved away is
+//! in [`backing_stores`](super::state::backing_stores). Deno does not: what is left is freed from the hook. Bun does too, in an
+//! unknown order: so the hook first notes which bytes are still under their own `ArrayBuffer`.
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,11 +45,7 @@ fn free_all(environment: &Environment) {
         match slot.state() {
             State::Live => drop(slot.take()),
             // Its backing store may be in another thread by now. Whenever that ends, it frees it.
-            State::Viewed => {
-                let last = slot.view().and_then(|view| view.orphan_silently());
-                drop(slot.forget());
-                drop(last);
-            }
+            State::Viewed => slot.leave_to_store(),
             State::Idle | State::Vacant | State::Changing => continue,
         }
         environment.slots.counters().collected_frees.add(1);

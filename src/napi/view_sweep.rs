@@ -7,20 +7,20 @@
 //! collection; so if an `ArrayBuffer` is gone then, its bytes were not moved away, and nobody can reach them.
 //!
 //! That holds because Node keeps no backing store without the object of its `ArrayBuffer`, or of a view of it, wherever it
-//! uses the bytes later. An addon of V8's own interface can do so: for that, `CMALLOC_VIEW_SWEEP=0` turns this off.
+//! uses the bytes later. An addon that uses V8's C++ API can: for that, `CMALLOC_VIEW_SWEEP=0` turns this off.
 
 use std::sync::Arc;
 
+use super::dead_slots::{is_dead, unwatch};
 use super::environment::Environment;
 use super::node_api::weak::in_scopes;
 use super::state::control_block::ControlBlock;
 use super::state::owned_addresses;
 use super::state::slot_table::State;
 use super::state::sweep_schedule::weight;
-use super::watch::{is_dead, unwatch};
 
-/// How often garbage is collected for one request. The first time may end a collection that had begun before the last
-/// objects were made, and which keeps them.
+/// How often garbage is collected for one request. The first time may only finish a collection that was already running. That
+/// one keeps objects that were made since it began.
 pub(super) const COLLECTIONS: u32 = 2;
 
 /// An `ArrayBuffer` that had its bytes as it was looked at.

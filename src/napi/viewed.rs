@@ -34,7 +34,7 @@ pub(super) fn buffer(environment: &Environment, slot: SlotRef<'_>) -> Outcome<sy
     match ControlBlock::create(env, block, slot.index(), &environment.stores.ends) {
         Ok((view, value)) => {
             if let Err(failure) = environment.stores.watch(env, &view) {
-                // Nobody has seen the ArrayBuffer: its end means nothing.
+                // JavaScript never got this ArrayBuffer, so nobody can have its bytes.
                 slot.reclaim(view.take_unreachable(env).ok_or_else(Failure::freed)?);
                 return Err(failure);
             }
@@ -57,8 +57,8 @@ pub(super) fn has_escaped(environment: &Environment, slot: SlotRef<'_>) -> Outco
     }
 }
 
-/// Who may be using the bytes of an entry's block; `None` if it is certain that nobody is, or if other JavaScript has them,
-/// which keeps them by itself.
+/// Who may be using the bytes of an entry's block; `None` if it is certain that nobody is, or if the bytes have escaped: then
+/// other JavaScript keeps them alive.
 #[inline]
 pub(super) fn user_of(environment: &Environment, slot: SlotRef<'_>) -> Option<User> {
     if slot.state() != State::Viewed {
@@ -106,7 +106,8 @@ pub(super) fn recover_unreported(environment: &Environment, slot: SlotRef<'_>) -
     Ok(true)
 }
 
-/// Leaves a block to its backing store, and with it its pool: one that has escaped, or that `user` may be using.
+/// Leaves a block that has escaped, or that `user` may be using, to its backing store. It still goes back to its pool at its
+/// end.
 pub(super) fn abandon(environment: &Environment, slot: SlotRef<'_>, user: Option<User>) {
     // First, so that at every moment somebody is known to own the address.
     let last = slot.view().and_then(|view| match user {
@@ -136,7 +137,7 @@ fn note_let_go(environment: &Environment, len: usize) {
     }
 }
 
-/// Wipes the block of an entry that is secure: not even who may be using it sees it after its `free`.
+/// Wipes the block of an entry that is secure: after `free` the secret is gone, also for I/O that is still using the block.
 pub(super) fn wipe_if_secure(slot: SlotRef<'_>) {
     if slot.attributes().is_secure()
         && let Some((start, len)) = slot.parts()

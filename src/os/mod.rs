@@ -1,4 +1,4 @@
-//! What only the operating system can do. Only this folder asks which system it is.
+//! What only the operating system can do.
 //!
 //! Each system has a module with everything that [`unsupported`] lists. It imports from there what the system cannot
 //! do.

@@ -20,8 +20,8 @@ const SWEEP_FROM: u64 = 16 << 10;
 /// Ranges of addresses, of which no two overlap. Each has an owner, which is a number, and a buffer, which it does not
 /// keep alive: as soon as that is collected, the range is as if it were not there.
 ///
-/// No finalizer is needed for that, which would wait for the event loop: a range that has lost its buffer is dropped as
-/// it is met, or when there are half as many again as after the last look through all of them.
+/// No finalizer is needed for that, which would wait for the event loop: a range that has lost its buffer is dropped when it
+/// is met, or when all are looked through: each time their number has grown by half.
 #[napi(custom_finalize)]
 pub struct AddressRanges {
     /// No two values are equal, so that ranges side by side stay apart.
@@ -173,7 +173,7 @@ fn target(env: sys::napi_env, buffer: Weak) -> sys::napi_value {
 
 impl Entry {
     fn delete(self, env: sys::napi_env) {
-        // SAFETY: whoever has the entry has taken it out of the intervals, so that its reference is deleted once.
+        // SAFETY: whoever calls has taken the entry out of the ranges, or never put it in: its reference is deleted once.
         unsafe { self.buffer.delete(env) };
     }
 }
@@ -233,7 +233,7 @@ fn range_of(address: &BigInt, byte_length: f64) -> Outcome<RangeInclusive<u64>> 
     Ok(first..=last)
 }
 
-/// The first address of a range that may be there. Any other bigint names none, or is some other's first 64 bits.
+/// The first address of a range that may be there: the low 64 bits.
 fn first_of(address: &BigInt) -> u64 {
     address.get_u64().1
 }

@@ -4,8 +4,7 @@ use napi_derive::napi;
 
 use crate::fault;
 
-/// Lets so many calls of this thread into the C library and the system through, and makes the one after them
-/// fail.
+/// Lets so many calls of this thread into the C library and the system through, and makes the one after them fail.
 #[napi]
 pub fn arm_fault(calls: u32) {
     fault::arm(u64::from(calls));

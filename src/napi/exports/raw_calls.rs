@@ -181,8 +181,7 @@ unsafe extern "C" fn free_now(env: sys::napi_env, info: sys::napi_callback_info)
     unsafe { run(env, info, |calls| lifecycle::free_now(&calls.environment, find(calls)?)) }
 }
 
-/// The slot's entry that the registers name. Part of each call, as an `Outcome` that is handed on costs as much as the rest
-/// of it.
+/// The slot's entry that the registers name. Inlined into each call: to return an `Outcome` would cost as much as the rest.
 #[inline(always)]
 fn find(calls: &Calls) -> Outcome<SlotRef<'_>> {
     let key = calls.registers.get().get(Registers::KEY);

@@ -18,7 +18,7 @@ use crate::napi::node_api::arguments::{
 use crate::napi::node_api::event_loop::User;
 use crate::napi::node_api::failure::{Failure, Outcome, check, throwing};
 use crate::napi::state::slots::SlotRef;
-use crate::napi::{lifecycle, ownership, resize, viewed};
+use crate::napi::{lifecycle, owner_changes, resize, viewed};
 use crate::residency::resident_bytes;
 
 /// The owner of slots that no raw call names.
@@ -114,7 +114,7 @@ impl Slot {
             let start = address_of(&address)?;
             let len = length_of(byte_length)?;
             // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do more.
-            unsafe { ownership::consume(environment, slot, start, len, claimed == Some(true)) }
+            unsafe { owner_changes::consume(environment, slot, start, len, claimed == Some(true)) }
         })
     }
 
@@ -146,7 +146,7 @@ impl Slot {
     /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, and `ERR_CMALLOC_SECURE` for a secure block.
     #[napi]
     pub fn release(&self, env: Env) -> napi::Result<BigInt> {
-        self.run(env, |environment, slot| Ok(BigInt::from(ownership::release(environment, slot)? as u64)))
+        self.run(env, |environment, slot| Ok(BigInt::from(owner_changes::release(environment, slot)? as u64)))
     }
 
     /// Resizes the block, keeping its contents; new bytes hold anything. Detaches its `ArrayBuffer`; or copies the block,
@@ -162,11 +162,10 @@ impl Slot {
     /// Resizes the block for its next owner, as `consume` does: returns whether it could not be
     /// resized, so that it is as long as it was, at most `byteLength`.
     ///
-    /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, `ERR_OUT_OF_RANGE` and
-    /// `ERR_CMALLOC_OUT_OF_MEMORY`.
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, `ERR_OUT_OF_RANGE` and `ERR_CMALLOC_OUT_OF_MEMORY`.
     #[napi]
     pub fn transfer(&self, env: Env, byte_length: f64) -> napi::Result<bool> {
-        self.run(env, |environment, slot| ownership::transfer(environment, slot, length_of(byte_length)?))
+        self.run(env, |environment, slot| owner_changes::transfer(environment, slot, length_of(byte_length)?))
     }
 
     /// Leaves the block to the slot, in whichever thread, that takes it over with the same ticket.
@@ -175,7 +174,7 @@ impl Slot {
     /// that ticket already.
     #[napi]
     pub fn hand_over(&self, env: Env, ticket: String) -> napi::Result<()> {
-        self.run(env, |environment, slot| ownership::hand_over(environment, slot, ticket))
+        self.run(env, |environment, slot| owner_changes::hand_over(environment, slot, ticket))
     }
 
     /// Takes over the block that was handed over with this ticket.
@@ -183,11 +182,10 @@ impl Slot {
     /// Throws `ERR_CMALLOC_BAD_TICKET` if there is none, and `ERR_INVALID_STATE` if the slot has a block.
     #[napi]
     pub fn take_over(&self, env: Env, ticket: String) -> napi::Result<()> {
-        self.run(env, |environment, slot| ownership::take_over(environment, slot, &ticket))
+        self.run(env, |environment, slot| owner_changes::take_over(environment, slot, &ticket))
     }
 
-    /// The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or
-    /// `resize`.
+    /// The `ArrayBuffer` over the block: no copy, and the same one until `free`, `release` or `resize`.
     ///
     /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED` and `ERR_CMALLOC_NO_EXTERNAL_BUFFERS`.
     #[napi(ts_return_type = "ArrayBuffer")]
@@ -199,8 +197,7 @@ impl Slot {
 
     /// Fills the bytes from `start` to `end` with `pattern`, repeated; the last repetition is cut.
     ///
-    /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_ARG_VALUE` if the pattern is
-    /// empty.
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_ARG_VALUE` if the pattern is empty.
     #[napi]
     pub fn fill(
         &self,
@@ -356,7 +353,7 @@ impl ObjectFinalize for Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        // Without a finalizer only if the constructor failed after all, within its call.
+        // If `finalize` has not run, the constructor failed after making this.
         if !self.is_closed.get() {
             lifecycle::close(&self.environment, self.slot());
         }
@@ -388,7 +385,7 @@ pub fn begin_consume(env: Env, address: BigInt, byte_length: f64) -> napi::Resul
         let start = address_of(&address)?;
         let len = length_of(byte_length)?;
         // SAFETY: the documentation passes the contract on to the caller; JavaScript cannot do more.
-        unsafe { ownership::begin_consume(&environment, start, len) }
+        unsafe { owner_changes::begin_consume(&environment, start, len) }
     })
 }
 
@@ -396,7 +393,7 @@ pub fn begin_consume(env: Env, address: BigInt, byte_length: f64) -> napi::Resul
 #[napi]
 pub fn end_consume(env: Env, address: BigInt) -> napi::Result<()> {
     throwing(env, || {
-        ownership::end_consume(address_of(&address)?);
+        owner_changes::end_consume(address_of(&address)?);
         Ok(())
     })
 }

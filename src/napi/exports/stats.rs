@@ -36,8 +36,7 @@ pub struct ProcessStats {
     pub leaked_at_teardown: f64,
     /// The limit on `liveBytes` that was set, or null.
     pub memory_limit: Option<f64>,
-    /// What can still be made resident on this machine and in its container; null where the system
-    /// does not tell.
+    /// What can still be made resident on this machine and in its container; null where the system does not tell.
     pub available_bytes: Option<f64>,
 }
 
@@ -65,15 +64,17 @@ pub fn stats() -> ProcessStats {
         (owned.orphans(), owned.let_go(), owned.leaked())
     };
     let totals = registry::totals();
-    let came = totals.allocations + totals.taken_over + tickets::count() + orphans.blocks + leaked;
-    let went = totals.explicit_frees + totals.collected_frees + totals.handed_over;
+    let [allocations, explicit_frees, collected_frees] =
+        [&totals.allocations, &totals.explicit_frees, &totals.collected_frees].map(Counter::get);
+    let came = allocations + totals.taken_over.get() + tickets::count() + orphans.blocks + leaked;
+    let went = explicit_frees + collected_frees + totals.handed_over.get();
     ProcessStats {
         live_blocks: came.saturating_sub(went) as f64,
         live_bytes: budget.live as f64,
         peak_live_bytes: budget.peak as f64,
-        allocations: totals.allocations as f64,
-        explicit_frees: totals.explicit_frees as f64,
-        collected_frees: totals.collected_frees as f64,
+        allocations: allocations as f64,
+        explicit_frees: explicit_frees as f64,
+        collected_frees: collected_frees as f64,
         awaiting_finalizer_bytes: orphans.bytes as f64,
         let_go_blocks: let_go.blocks as f64,
         let_go_bytes: let_go.bytes as f64,

@@ -6,8 +6,8 @@ use napi_derive::napi;
 use crate::napi::environment::Environment;
 use crate::napi::node_api::failure::throwing;
 
-/// Says that this environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not be told apart, as the
-/// process ends with it.
+/// Says that this environment is the main thread's. Nobody needs to know at its end which bytes were moved away: the process
+/// ends too.
 #[napi]
 pub fn ends_with_process(env: Env) -> napi::Result<()> {
     throwing(env, || {
@@ -16,15 +16,15 @@ pub fn ends_with_process(env: Env) -> napi::Result<()> {
     })
 }
 
-/// Says that the event loop has turned: from now on the `ArrayBuffer`s that were made since it last did can be collected
-/// as any others. Until then each is kept, so that in a stretch without turns a sweep can tell which of them nobody has
-/// any more. To be called once after `Slot.buffer` was, as soon as the event loop turns.
+/// Says that the event loop has turned. In the main thread the `ArrayBuffer`s that were made since it last did can be
+/// collected from now on. Until then each is kept, so that in a stretch without turns a sweep can tell which of them nobody
+/// has any more. To be called once after `Slot.buffer` was, as soon as the event loop turns.
 #[napi]
 pub fn weaken_buffers(env: Env) -> napi::Result<()> {
     throwing(env, || {
         let stores = &Environment::of(env.raw())?.stores;
-        // A thread can be ended at any moment, and what has just been collected could not be told apart then: only a sweep
-        // lets go of what it has.
+        // Only in the main thread. A worker can be ended at any moment. If an `ArrayBuffer` was collected just before, nobody
+        // could tell whether its bytes had been moved. So in workers only a sweep weakens.
         if stores.ends.are_with_process() {
             for control in stores.turn() {
                 control.weaken(env.raw());

@@ -12,8 +12,8 @@ use crate::{Alignment, BlockOptions};
 
 /// The bytes of a `Uint8Array`.
 ///
-/// A pointer, as they may be those of the very block that is written to: given a `&[u8]` the compiler may assume that they
-/// are not, and turn a copy that minds the overlap into one that does not.
+/// A pointer and no `&[u8]`: the bytes may lie in the block that is written to. With a slice the compiler may assume that
+/// they do not overlap.
 pub struct Bytes {
     pub(in crate::napi) start: *mut u8,
     pub(in crate::napi) len: usize,
@@ -100,7 +100,7 @@ pub(crate) fn address_of(value: &BigInt) -> Outcome<NonNull<u8>> {
     Ok(start)
 }
 
-/// An address as a number. A double holds each of a 64-bit user space; a tagged one it does not: then -1.
+/// An address as a number; -1 if a double cannot hold it, which happens only with tagged addresses.
 pub(crate) fn address_as_number(address: usize) -> f64 {
     if address as u64 > 1 << 53 { -1.0 } else { address as f64 }
 }

@@ -6,7 +6,8 @@
 //! for an earlier one), and a buffer that it reads into. The loop lists its handles.
 //!
 //! Both are read where libuv's headers say that they are, which has not changed since libuv 1.0. That is tested before
-//! it is believed, with a loop of our own: see [`Layout`]. Where it cannot be, bytes may always be in use.
+//! it is believed, with a loop of our own: see [`Layout`]. If libuv is not as expected, bytes may
+//! always be in use. Bun and Deno have no such loop: there nothing is known to be in use.
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
@@ -21,7 +22,7 @@ use crate::os::{self, FileDescriptor};
 /// Why bytes may be in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum User {
-    /// A network handle is open, or the runtime cannot be asked.
+    /// A network handle is open, or Node cannot be asked.
     Handle,
     /// A request is in flight.
     Request,
@@ -250,7 +251,7 @@ impl Layout {
                 let node = (*start).handles.previous.addr().wrapping_sub(pipe.addr());
                 let is_known = (uv.handle_get_type)(pipe) == NAMED_PIPE && node < size;
                 let before = count();
-                // There is none of that name, which the request is told as the loop runs.
+                // No pipe has this name. The request fails when the loop runs.
                 (uv.pipe_connect)(request.start(), pipe, c"/dev/null/cmalloc".as_ptr(), nothing);
                 let during = count();
                 (uv.run)(start, 0);
@@ -318,8 +319,8 @@ impl Layout {
         self.ipc.is_some_and(|offset| unsafe { pipe.byte_add(offset).cast::<u32>().read() } != 0)
     }
 
-    /// Whether a pipe is the process's standard input or output, and nothing reads it: Node writes to it at once. Of what
-    /// reads, a program can make a transport, such as a session of HTTP/2.
+    /// Whether a pipe is the process's standard input or output, and nothing reads it: Node writes to it at once. A
+    /// pipe that is being read does not count: a program could run HTTP/2 over it.
     ///
     /// # Safety
     ///

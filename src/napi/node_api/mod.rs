@@ -1,4 +1,4 @@
-//! What is about Node-API alone. Nothing here knows of slots.
+//! What is about the runtime alone: Node-API, arguments and errors, libuv's event loop.
 
 pub(super) mod arguments;
 pub(super) mod captured;

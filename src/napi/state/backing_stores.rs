@@ -1,9 +1,9 @@
 //! Which backing stores an environment has, and what is still where it was as the environment ends.
 //!
 //! Node finalizes every `ArrayBuffer` as an environment goes down, the youngest first, and detaches each before it calls its
-//! finalizer, which then cannot tell any more whether the bytes had been moved to another thread before. So there is always
-//! a younger `ArrayBuffer` than those over blocks, the **sentinel**, which nothing but the end can finalize: then the others
-//! are still as JavaScript left them. And whatever is finalized before has really ended, even if no JavaScript runs any more.
+//! finalizer, which then cannot tell any more whether the bytes had been moved to another thread before. So we keep one more
+//! `ArrayBuffer`, the **sentinel**, younger than all over blocks. Only the end of the environment finalizes it, and it comes
+//! first: at that moment the others are unchanged. A store that is finalized earlier has really ended.
 //!
 //! One case is left that cannot be told apart: handle and `ArrayBuffer` were dropped and have just been collected, and the
 //! backing store is not freed yet. Such a block leaks as the environment ends.
@@ -29,7 +29,7 @@ pub(crate) struct BackingStores {
     prune_at: Cell<usize>,
     /// A strong reference to the sentinel, or null.
     sentinel: Cell<sys::napi_ref>,
-    /// The sentinel's number. Those before it die an ordinary death.
+    /// The sentinel's number. The end of an older one means only that it was replaced.
     current: Cell<u64>,
     /// How many sentinels there were.
     count: Cell<u64>,
@@ -82,7 +82,7 @@ impl BackingStores {
         held.controls.clone()
     }
 
-    /// Those that were made since this was last asked for, as the event loop turned.
+    /// The control blocks that were made since the last call. To be called when the event loop turns.
     pub(crate) fn turn(&self) -> Vec<Arc<ControlBlock>> {
         let mut held = self.held.borrow_mut();
         let new = held.controls[held.turned..].to_vec();

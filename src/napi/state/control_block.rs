@@ -30,7 +30,7 @@ use crate::sync::{AtomicPtr, Ordering};
 /// anything else by the time it runs. It may run in any thread.
 pub(crate) struct ControlBlock {
     shared: SharedBlock<PooledBlock>,
-    /// A reference to the `ArrayBuffer`, until its bytes are no longer under it or nobody asks any more; then null.
+    /// A reference to the `ArrayBuffer`, as long as somebody needs it; then null.
     /// Only the environment's thread uses what it points to.
     array_buffer: AtomicPtr<sys::napi_ref__>,
     /// Whether the reference keeps the `ArrayBuffer` from being collected now.
@@ -46,21 +46,12 @@ pub(crate) struct ControlBlock {
     thread: ThreadId,
 }
 
-/// Why a slot lets go of a block that has an `ArrayBuffer`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Departure {
-    /// It was collected, or its bytes are elsewhere.
-    Ended,
-    /// It was freed while somebody may be using the bytes.
-    InUse,
-}
-
 impl ControlBlock {
     /// Makes an `ArrayBuffer` over the block that the entry `index` lent. On an error the block comes back.
     ///
     /// The `ArrayBuffer` is not collected before the event loop turns, or a sweep looks at it: once it is gone, nobody
-    /// can tell any more whether its bytes had been moved away. For the same reason a thread that can be ended at any
-    /// moment, when what its stack held is garbage, keeps it.
+    /// can tell any more whether its bytes had been moved away. For the same reason a worker keeps it until a sweep: it can
+    /// be ended at any moment, and what its stack held is garbage then.
     pub(crate) fn create(
         env: sys::napi_env,
         block: PooledBlock,
@@ -137,8 +128,6 @@ impl ControlBlock {
         self.shared.note_teardown(in_scope(env, || self.is_attached(env)).unwrap_or(false));
     }
 
-    // What becomes of the block
-
     /// Makes sure that no JavaScript can reach the bytes any more, if that can be done.
     ///
     /// `transfer`, if it is there, is preferred, because `napi_detach_arraybuffer` aborts the process where the buffer was
@@ -184,27 +173,27 @@ impl ControlBlock {
 
     /// [`orphan`](Self::orphan) as the environment ends, without a call into the runtime.
     pub(crate) fn orphan_silently(&self) -> Option<PooledBlock> {
-        self.leave_to_store(Departure::Ended)
+        self.leave_to_store(false)
     }
 
     /// [`orphan`](Self::orphan), while somebody may be using the bytes. The `ArrayBuffer` is kept, if it was, until a sweep
     /// or the next turn of the event loop.
     pub(crate) fn let_go(&self) -> Option<PooledBlock> {
-        self.leave_to_store(Departure::InUse)
+        self.leave_to_store(true)
     }
 
-    fn leave_to_store(&self, departure: Departure) -> Option<PooledBlock> {
+    fn leave_to_store(&self, let_go: bool) -> Option<PooledBlock> {
         self.is_orphan.store(true, Ordering::Relaxed);
         self.shared.slot_ended(|block| {
-            owned_addresses::lock().add_orphan(block.as_ptr().addr(), block.len(), departure == Departure::InUse);
+            owned_addresses::lock().add_orphan(block.as_ptr().addr(), block.len(), let_go);
         })
     }
 
     /// The backing store is gone, or its environment goes down.
     fn store_ended(&self, env: sys::napi_env) {
         if self.ends.are_in_collector() || thread::current().id() != self.thread {
-            // The runtime takes no call here: from its collector (Deno), or in the thread that the bytes were moved to
-            // (Bun). Only a store that is gone ends there. The reference is left to the slot.
+            // We cannot call the runtime here: Deno calls from its collector, Bun in the thread that has the bytes. In both
+            // cases the store is really gone. The reference is left to the slot.
             return Self::dispose(self.shared.store_ended(|| true));
         }
         Self::dispose(self.shared.store_ended(|| self.ends.are_their_own() || runs_javascript(env)));
@@ -220,8 +209,6 @@ impl ControlBlock {
             owned_addresses::lock().add_leaked(start.as_ptr().addr(), len);
         }
     }
-
-    // The reference to the `ArrayBuffer`
 
     /// Lets the `ArrayBuffer` be collected. Returns whether it was kept from that.
     pub(crate) fn weaken(&self, env: sys::napi_env) -> bool {

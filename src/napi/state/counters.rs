@@ -1,4 +1,4 @@
-//! What happened in an environment, and sums of that.
+//! What happened in an environment, or in several.
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -16,16 +16,6 @@ pub(crate) struct Counters {
 /// A number that one thread writes and every thread may read.
 #[derive(Default)]
 pub(crate) struct Counter(AtomicU64);
-
-/// Sums over environments.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Totals {
-    pub(crate) allocations: u64,
-    pub(crate) explicit_frees: u64,
-    pub(crate) collected_frees: u64,
-    pub(crate) handed_over: u64,
-    pub(crate) taken_over: u64,
-}
 
 impl Counter {
     #[inline]
@@ -46,15 +36,13 @@ impl Counter {
     }
 }
 
-impl Totals {
-    pub(crate) const NONE: Self =
-        Self { allocations: 0, explicit_frees: 0, collected_frees: 0, handed_over: 0, taken_over: 0 };
-
-    pub(crate) fn add(&mut self, counters: &Counters) {
-        self.allocations += counters.allocations.get();
-        self.explicit_frees += counters.explicit_frees.get();
-        self.collected_frees += counters.collected_frees.get();
-        self.handed_over += counters.handed_over.get();
-        self.taken_over += counters.taken_over.get();
+impl Counters {
+    /// Adds what others have counted, but for live bytes.
+    pub(crate) fn add(&self, other: &Self) {
+        self.allocations.add(other.allocations.get());
+        self.explicit_frees.add(other.explicit_frees.get());
+        self.collected_frees.add(other.collected_frees.get());
+        self.handed_over.add(other.handed_over.get());
+        self.taken_over.add(other.taken_over.get());
     }
 }

@@ -1,4 +1,4 @@
-//! What is known: of slots, of their blocks, and of who has the bytes. Nothing here decides when to free a block.
+//! What is known: of slots, of their blocks, and of who has the bytes.
 
 pub(super) mod backing_stores;
 pub(super) mod control_block;

@@ -1,9 +1,11 @@
-//! Which addresses have an owner, in all threads of the process: asked by `consume` only.
+//! Which addresses have an owner, in all threads of the process.
 //!
 //! Slots, tickets and pools are asked themselves. Here is what none of them knows: blocks that outlived their slot, and
 //! addresses that are being consumed.
 
 use std::collections::BTreeMap;
+#[cfg(not(loom))]
+use std::sync::LazyLock;
 use std::sync::PoisonError;
 
 use super::slot_table::Owned;
@@ -12,6 +14,7 @@ use crate::reclaim;
 use crate::sync::{Mutex, MutexGuard, yield_now};
 
 /// What is known of addresses besides what slots, tickets and pools say.
+#[derive(Default)]
 pub(crate) struct OwnedAddresses {
     /// The blocks that outlived their slot: an `ArrayBuffer` still holds them.
     orphans: BTreeMap<usize, Orphan>,
@@ -45,14 +48,13 @@ enum Claim {
 }
 
 #[cfg(not(loom))]
-static OWNED: Mutex<OwnedAddresses> = Mutex::new(OwnedAddresses::new());
+static OWNED: LazyLock<Mutex<OwnedAddresses>> = LazyLock::new(Mutex::default);
 #[cfg(loom)]
 loom::lazy_static! {
-    static ref OWNED: Mutex<OwnedAddresses> = Mutex::new(OwnedAddresses::new());
+    static ref OWNED: Mutex<OwnedAddresses> = Mutex::new(OwnedAddresses::default());
 }
 
-/// Nothing panics while it holds the lock; and if it did, the maps would still be maps. Under this lock those of tickets,
-/// pools and the registry are taken, and never the other way round.
+/// Even after a panic the maps would be usable. Order of locks: this one first, then those of tickets, pools and the registry.
 pub(crate) fn lock() -> MutexGuard<'static, OwnedAddresses> {
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -84,10 +86,6 @@ pub(crate) fn begin_resize(address: usize) -> bool {
 }
 
 impl OwnedAddresses {
-    const fn new() -> Self {
-        Self { orphans: BTreeMap::new(), leaked: BTreeMap::new(), claims: BTreeMap::new() }
-    }
-
     /// Notes a block that outlived its slot; `let_go` says that it was freed while somebody may be using its bytes.
     pub(crate) fn add_orphan(&mut self, start: usize, len: usize, let_go: bool) {
         self.orphans.insert(start, Orphan { len, let_go });

@@ -22,10 +22,7 @@ impl PooledBlock {
     /// The two apart: the block can only go back if somebody puts them together again.
     #[inline]
     pub(crate) fn into_parts(mut self) -> (Block, Option<Arc<Pool>>) {
-        match self.block.take() {
-            Some(block) => (block, self.origin.take()),
-            None => unreachable!("{ENDED}"),
-        }
+        (self.block.take().expect(ENDED), self.origin.take())
     }
 
     /// Ends the block, and tells whether it was intact. What its pool does not retain is freed.
@@ -45,10 +42,7 @@ impl PooledBlock {
     }
 
     pub(crate) fn block_mut(&mut self) -> &mut Block {
-        match &mut self.block {
-            Some(block) => block,
-            None => unreachable!("{ENDED}"),
-        }
+        self.block.as_mut().expect(ENDED)
     }
 }
 
@@ -65,10 +59,7 @@ impl Deref for PooledBlock {
     type Target = Block;
 
     fn deref(&self) -> &Block {
-        match &self.block {
-            Some(block) => block,
-            None => unreachable!("{ENDED}"),
-        }
+        self.block.as_ref().expect(ENDED)
     }
 }
 

@@ -1,23 +1,26 @@
 //! The threads that loaded the addon: their slot tables, and what those that are gone counted.
 
+#[cfg(not(loom))]
+use std::sync::LazyLock;
 use std::sync::{Arc, PoisonError};
 
-use super::counters::Totals;
+use super::counters::Counters;
 use super::slot_table::{Owned, SlotTable};
 use crate::sync::{Mutex, MutexGuard};
 
+#[derive(Default)]
 struct Registry {
     /// The tables of all environments.
     tables: Vec<Arc<SlotTable>>,
     /// What the counters of environments that are gone ended with.
-    past: Totals,
+    past: Counters,
 }
 
 #[cfg(not(loom))]
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { tables: Vec::new(), past: Totals::NONE });
+static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
 #[cfg(loom)]
 loom::lazy_static! {
-    static ref REGISTRY: Mutex<Registry> = Mutex::new(Registry { tables: Vec::new(), past: Totals::NONE });
+    static ref REGISTRY: Mutex<Registry> = Mutex::new(Registry::default());
 }
 
 pub(crate) fn add(table: &Arc<SlotTable>) {
@@ -38,12 +41,11 @@ pub(crate) fn owns(address: usize) -> Owned {
 }
 
 /// What all environments counted.
-pub(crate) fn totals() -> Totals {
+pub(crate) fn totals() -> Counters {
     let registry = lock();
-    let mut totals = registry.past;
-    for table in &registry.tables {
-        totals.add(&table.counters);
-    }
+    let totals = Counters::default();
+    let tables = registry.tables.iter().map(|table| &table.counters);
+    tables.chain([&registry.past]).for_each(|counters| totals.add(counters));
     totals
 }
 

@@ -81,11 +81,11 @@ impl<B> SharedBlock<B> {
         None
     }
 
-    /// The backing store has ended, or its environment goes down; in the first case `is_over` says so.
+    /// A finalizer ran. `is_over` tells why: true if the store has ended, false if its environment goes down.
     ///
-    /// As an environment goes down the runtime calls finalizers even if the store was moved to another
-    /// thread, which may be reading the bytes: then leaking is the safe choice. If they never left the
-    /// `ArrayBuffer` that we made, nobody can: no JavaScript runs here any more.
+    /// When an environment goes down, the runtime calls finalizers even if the store was moved to another thread, which may
+    /// be reading the bytes: then leaking is the safe choice. If they never left the `ArrayBuffer` that we made, nobody can:
+    /// no JavaScript runs here any more.
     pub(super) fn store_ended(&self, is_over: impl FnOnce() -> bool) -> Option<Remainder<B>> {
         let must_ask = self.state().block.is_some();
         // Asked without the lock, as it enters the runtime.
@@ -225,7 +225,7 @@ mod loom_tests {
                 let (counts, shared) = (Arc::clone(&counts), Arc::clone(&shared));
                 thread::spawn(move || {
                     let rest = shared.store_ended(|| true);
-                    // Who was told of it is told, by now, before the block came here.
+                    // If the block came here, `left_to_store` was called before.
                     assert_eq!(counted(&counts.left), usize::from(rest.is_some()));
                 })
             };

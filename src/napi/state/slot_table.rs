@@ -160,7 +160,7 @@ impl Entry {
     pub(super) fn move_on(&self) {
         let generation = self.generation.load(Ordering::Relaxed);
         self.address.store(0, Ordering::Release);
-        // Those from the last one on are no keys, but readers still need a change.
+        // From `LAST_GENERATION` on there are no keys, but readers must still see that something changed.
         let next = generation.checked_add(1).unwrap_or(LAST_GENERATION);
         self.generation.store(next, Ordering::Release);
     }

@@ -10,8 +10,8 @@ pub(crate) enum Finalizers {
     /// Whenever a store has ended, in any thread; those of an environment that ends after its cleanup hooks, in an order
     /// that is not known: Bun.
     Unordered,
-    /// By the collector in the middle of its work, in any thread, where the runtime takes no call: Deno. In return
-    /// the end of an environment calls none of a store that another thread holds, so that what is finalized is gone.
+    /// Deno: the collector calls them, in any thread, and they cannot call the runtime. When an environment ends, stores
+    /// that another thread holds are not finalized: what is finalized is gone.
     ByCollector,
 }
 
@@ -55,7 +55,7 @@ impl StoreEnds {
         self.sweeps && !self.are_in_collector()
     }
 
-    /// Whether it need not be known, as the environment ends, which bytes were moved away.
+    /// Whether, when the environment ends, we can do without knowing which bytes were moved away.
     pub(crate) fn are_clear(&self) -> bool {
         self.are_with_process() || self.are_in_collector()
     }
@@ -74,8 +74,8 @@ impl StoreEnds {
         self.is_torn_down.swap(true, Ordering::Relaxed)
     }
 
-    /// Whether a backing store that is finalized now has come to its end, as its environment has not: the sentinel, or the
-    /// cleanup hook, would have been first.
+    /// Whether a finalizer that runs now means that its store has really ended. If the environment were going down, the
+    /// sentinel or the cleanup hook would have run first.
     pub(crate) fn are_their_own(&self) -> bool {
         let would_know = match self.finalizers {
             Finalizers::Ordered => self.has_sentinel.load(Ordering::Relaxed),

@@ -8,8 +8,8 @@ use crate::napi::node_api::weak::Growth;
 pub(crate) const BYTES: u64 = 128 << 20;
 const SLOTS: u64 = 16 << 10;
 
-/// Bytes by which an environment grows before a sweep collects garbage by itself: V8 may have found no reason, or no time;
-/// and an `ArrayBuffer` from which its own slot can be reached keeps that alive until it is let go of.
+/// Bytes by which an environment grows before a sweep collects garbage by itself: V8 may have found no reason, or no time.
+/// And if an `ArrayBuffer` refers to its own slot, our strong reference to it keeps the slot alive too.
 const UNDECIDED: u64 = 256 << 20;
 
 /// What a block with an `ArrayBuffer` takes besides its bytes, until the event loop turns.
@@ -75,8 +75,8 @@ impl LetGo {
     }
 }
 
-/// How much more may be let go before a sweep: less where there is little memory, or nothing but sweeps ends blocks; but
-/// not so little that most of the time would go into sweeps. (What is refused has a sweep of its own.)
+/// How much more may be let go before a sweep. Less if memory is scarce, or if only sweeps end blocks (workers). But enough
+/// that sweeps do not take most of the time. (What is refused has a sweep of its own.)
 fn quantum(turns: bool) -> u64 {
     const PART: u64 = 8;
     const LEAST: u64 = 32 << 20;

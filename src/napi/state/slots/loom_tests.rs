@@ -31,7 +31,7 @@ fn nobody_sees_a_mixture(change: fn(SlotRef<'_>, Block)) {
 }
 
 #[test]
-fn a_block_that_is_reslotd_is_never_seen_with_the_other_ones_length() {
+fn a_block_that_is_replaced_is_never_seen_with_the_other_ones_length() {
     nobody_sees_a_mixture(|slot, long| {
         drop(slot.take());
         slot.put(long.into());
@@ -39,7 +39,7 @@ fn a_block_that_is_reslotd_is_never_seen_with_the_other_ones_length() {
 }
 
 #[test]
-fn a_block_that_is_resized_is_never_seen_with_its_new_length_at_its_old_slot() {
+fn a_block_that_is_resized_is_never_seen_with_its_new_length_at_its_old_place() {
     nobody_sees_a_mixture(|slot, long| {
         slot.change(|block| *block = long);
     });

@@ -267,7 +267,7 @@ impl<'a> SlotRef<'a> {
             return None;
         }
         let (start, len) = self.parts()?;
-        // Before C gives the old address away, from where another thread may be given it.
+        // This comes first: `change` may free the old address, and C may give it to another thread.
         self.entry.set_state(State::Changing);
         // SAFETY: as in `take`; the entry does not forget its address, but makes no block of it until the block was taken
         // apart again below.
@@ -314,6 +314,14 @@ impl<'a> SlotRef<'a> {
             drop(self.clear(len));
         }
         self.take_view()
+    }
+
+    /// Leaves a viewed block to its backing store, without a call into the runtime.
+    pub(crate) fn leave_to_store(self) {
+        let last = self.view().and_then(|view| view.orphan_silently());
+        drop(self.forget());
+        // Nobody may be known to own it any more once C has it back.
+        drop(last);
     }
 
     /// Forgets the block. Returns its pool.

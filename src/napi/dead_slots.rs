@@ -3,16 +3,9 @@
 use napi::sys;
 
 use super::environment::Environment;
-use super::node_api::failure::Outcome;
-use super::node_api::weak::{Weak, in_scopes};
+use super::node_api::weak::in_scopes;
 use super::state::slot_table::State;
 use super::state::slots::SlotRef;
-
-/// Watches a new slot: `this` is its JavaScript object.
-pub(super) fn watch(environment: &Environment, slot: SlotRef<'_>, this: sys::napi_value) -> Outcome<()> {
-    slot.set_weak(Weak::create(environment.env, this)?);
-    Ok(())
-}
 
 /// Stops watching a slot: as its finalizer runs, or as it has nothing to do any more.
 pub(super) fn unwatch(environment: &Environment, slot: SlotRef<'_>) {
