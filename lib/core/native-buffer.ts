@@ -20,9 +20,7 @@ import { partOf, viewOf, type ViewConstructor } from './view.js'
 
 /** Only this file has it, so that nobody else makes handles. */
 const KEY = Symbol('cmalloc')
-
 const inside = {} as Inside<NativeBuffer>
-
 const ADVICE = makeAdvice('a NativeBuffer', 'post handOver(block)', 'take block.bytes')
 let handles = 0
 
