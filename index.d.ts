@@ -40,8 +40,8 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
  * Ranges of addresses, of which no two overlap. Each has an owner, which is a number, and a buffer, which it does not
  * keep alive: as soon as that is collected, the range is as if it were not there.
  *
- * No finalizer is needed for that, which would wait for the event loop: a range that has lost its buffer is dropped as
- * it is met, or when there are half as many again as after the last look through all of them.
+ * No finalizer is needed for that, which would wait for the event loop: a range that has lost its buffer is dropped when it
+ * is met, or when all are looked through: each time their number has grown by half.
  */
 export declare class AddressRanges {
   /** No ranges. */
@@ -326,8 +326,8 @@ export declare function debugMode(): boolean
 export declare function endConsume(address: bigint): void
 
 /**
- * Says that this environment is the main thread's: what its `ArrayBuffer`s hold as it ends need not be told apart, as the
- * process ends with it.
+ * Says that this environment is the main thread's. Nobody needs to know at its end which bytes were moved away: the process
+ * ends too.
  */
 export declare function endsWithProcess(): void
 
@@ -438,8 +438,8 @@ export interface ThreadStats {
 export declare function usableSize(address: bigint): number
 
 /**
- * Says that the event loop has turned: from now on the `ArrayBuffer`s that were made since it last did can be collected
- * as any others. Until then each is kept, so that in a stretch without turns a sweep can tell which of them nobody has
- * any more. To be called once after `Slot.buffer` was, as soon as the event loop turns.
+ * Says that the event loop has turned. In the main thread the `ArrayBuffer`s that were made since it last did can be
+ * collected from now on. Until then each is kept, so that in a stretch without turns a sweep can tell which of them nobody
+ * has any more. To be called once after `Slot.buffer` was, as soon as the event loop turns.
  */
 export declare function weakenBuffers(): void
