@@ -493,7 +493,13 @@ linuxTest('a file that is opened with O_DIRECT is read into the blocks of a pool
   const contents = Buffer.alloc(16_384, 'direct')
   writeFileSync(path, contents)
   const pool = create({ align: 4096 })
-  const file = openSync(path, constants.O_RDONLY | constants.O_DIRECT)
+  let file: number
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_DIRECT)
+  } catch (error) {
+    t.is((error as NodeJS.ErrnoException).code, 'EINVAL', 'a file system in memory may have no O_DIRECT')
+    return
+  }
   t.teardown(() => closeSync(file))
   for (const length of [4096, 8192, 16_384, 4096, 8192, 16_384]) {
     const block = pool.malloc(length)

@@ -158,7 +158,12 @@ fn what_idles_is_released() {
 
 #[test]
 fn a_pool_can_have_other_classes() {
-    let pool = unlisted(PoolOptions { retain_bytes: 100 * KIB, classes: vec![KIB, 10 * KIB], scrub: false });
+    let pool = unlisted(PoolOptions {
+        retain_bytes: 100 * KIB,
+        classes: vec![KIB, 10 * KIB],
+        scrub: false,
+        ..PoolOptions::default()
+    });
     assert_eq!(
         [1, KIB, KIB + 1, 10 * KIB, 10 * KIB + 1].map(|len| pool.class_of(len)),
         [Some(KIB), Some(KIB), Some(10 * KIB), Some(10 * KIB), None]
