@@ -68,17 +68,17 @@ if (!HAS_SECURE) {
   })
 }
 
-linuxTest('a secure block is locked and hidden as long as it lives, and has pages of its own', (t) => {
+linuxTest('a secure block is locked and hidden as long as it lives, whether it shares its pages or not', (t) => {
   for (const size of [1, 32, 4096, 4097, 100_000, 3 * MiB]) {
     const block = malloc(size, 1, 'k', SECURE)
-    const neighbour = malloc(32, 1, 'k', SECURE)
+    const neighbour = malloc(size, 1, 'k', SECURE)
     t.true(isProtected(block))
-    t.is(block.address % 4096n, 0n)
+    t.is(block.address % 16n, 0n)
     t.is(block.residentBytes(), size)
     t.true(block.bytes.every((byte) => byte === 107))
     const { address } = neighbour
     block.free()
-    // A page that two shared would be unlocked with the first of them.
+    // The end of the first must not unlock a page of both.
     t.is(neighbour.address, address)
     t.true(isProtected(neighbour))
     neighbour.free()
@@ -87,6 +87,110 @@ linuxTest('a secure block is locked and hidden as long as it lives, and has page
       [],
     )
   }
+})
+
+linuxTest('100,000 keys take a few MB of what may be locked, and a few mappings', async (t) => {
+  const program = `
+    const assert = require('node:assert')
+    const { readFileSync } = require('node:fs')
+    const { malloc, stats } = require('cmalloc')
+    const locked = () => Number(/^VmLck:\\s+(\\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))[1])
+    /** How many mappings are locked and hidden. */
+    const mappings = () => readFileSync('/proc/self/smaps', 'utf8').match(/^VmFlags:.* lo .*dd/gm)?.length ?? 0
+    const keys = Array.from({ length: 100_000 }, (_, index) => malloc(32, 1, index & 255, { secure: true }))
+    console.log(locked(), mappings())
+    for (let index = 0; index < 100_000; index += 10) assert(keys[index].bytes.every((byte) => byte === (index & 255)))
+    // Every second one, in another order.
+    for (let index = 99_998; index >= 0; index -= 2) keys[index].free()
+    for (let index = 0; index < 100_000; index += 2) keys[index] = malloc(32, 1, 1, { secure: true })
+    for (const key of keys) key.free()
+    console.log(locked(), mappings(), stats().liveBlocks)`
+  const { code, stdout, stderr } = await runSource(program, { prefix: lockLimit(8 * MiB) })
+  t.deepEqual([code, stderr], [0, ''])
+  const [kB, mappings, ...after] = stdout.trim().split(/\s+/).map(Number)
+  t.true(kB! >= 3125 && kB! <= 6 * 1024, `${kB} kB`)
+  t.true(mappings! >= 1 && mappings! <= 24, `${mappings} mappings`)
+  t.deepEqual(after, [0, 0, 0], 'everything is given back')
+})
+
+/** `vm.max_map_count`, where so many pages can be locked that it is met. */
+const mostMappings =
+  process.platform === 'linux' && process.getuid?.() === 0
+    ? Number(readFileSync('/proc/sys/vm/max_map_count', 'utf8'))
+    : Infinity
+
+const mappingsTest =
+  mostMappings < 100_000
+    ? linuxTest
+    : (title: string) => notRun(title, 'so many pages cannot be locked here, or there may be more mappings')
+
+mappingsTest(
+  'before larger ones have all mappings of the process, there is an error, and the program goes on',
+  async (t) => {
+    const program = `
+    const assert = require('node:assert')
+    const { readFileSync } = require('node:fs')
+    const { malloc } = require('cmalloc')
+    const blocks = []
+    assert.throws(
+      () => {
+        for (;;) blocks.push(malloc(4097, 1, 'x', { secure: true }))
+      },
+      {
+        name: 'RangeError',
+        code: 'ERR_CMALLOC_LOCK_LIMIT',
+        message: /^Cannot make a secure block of 4097 bytes: the process has \\d+ of the ${mostMappings} mappings .*vm\\.max_map_count/,
+      },
+    )
+    const mappings = readFileSync('/proc/self/maps', 'utf8').split('\\n').length
+    assert(mappings > ${mostMappings / 2} && mappings < ${0.9 * mostMappings}, String(mappings))
+    for (const block of blocks.splice(0, 1000)) block.free()
+    for (let round = 0; round < 100; round++) blocks.push(malloc(4097, 1, 'x', { secure: true }))
+    console.log('done')`
+    const { code, stdout, stderr } = await runSource(program)
+    t.deepEqual([code, stdout, stderr], [0, 'done\n', ''])
+  },
+)
+
+linuxTest('what shares its pages is wiped as it is freed, and its neighbours keep their bytes', (t) => {
+  for (const size of [16, 33, 1000]) {
+    const blocks = [malloc(size, 1, 0xa7, SECURE), malloc(size, 1, 0xa7, SECURE), malloc(size, 1, 0xa7, SECURE)]
+    const addresses = blocks.map((block) => block.address)
+    blocks[1]!.free()
+    t.deepEqual(
+      addresses.map((address) => left(address, size, 0xa7)),
+      [size, 0, size],
+    )
+    blocks[0]!.free()
+    blocks[2]!.free()
+  }
+})
+
+linuxTest('nobody consumes an address among secure blocks, also where one was', (t) => {
+  using block = malloc(32, 1, 'k', SECURE)
+  const other = malloc(32, 1, 'k', SECURE)
+  const addresses = [block.address, block.address + 16n, other.address]
+  other.free()
+  for (const address of addresses) t.throws(() => consume({ address }, 10), { code: 'ERR_CMALLOC_ALREADY_OWNED' })
+})
+
+linuxTest('the debug mode finds what was written past the end of one that shares its page', async (t) => {
+  const program = `
+    const { malloc } = require('cmalloc')
+    const koffi = require('koffi')
+    const memset = koffi.load(null).func('void *memset(uintptr_t to, int byte, size_t count)')
+    const [key, other] = [malloc(32, 1, 'k', { secure: true }), malloc(32, 1, 'k', { secure: true })]
+    memset(key.address, 1, 33)
+    try {
+      key.free()
+    } catch (error) {
+      console.log(error.code)
+    }
+    other.resize(5000).resize(10).free()
+    // Nothing of the redzone is left to whoever has the cell next.
+    console.log(malloc(32, 1, 'zero', { secure: true }).bytes.every((byte) => byte === 0))`
+  const { stdout } = await runSource(program, { env: { CMALLOC_DEBUG: '1' } })
+  t.is(stdout, 'ERR_CMALLOC_CORRUPTED\ntrue\n')
 })
 
 linuxTest('the freed pages read back as zeros', (t) => {

@@ -896,7 +896,7 @@ specify(
       cells: [
         '`ERR_CMALLOC_LOCK_LIMIT`',
         '`RangeError`',
-        'A secure block that cannot be locked: the process may lock no more (`ulimit -l`).',
+        'A secure block that cannot be locked: the process may lock no more (`ulimit -l`), or has nearly all the mappings that it may have (`vm.max_map_count`), or a sandbox forbids it.',
       ],
       linuxCases: {
         'the message says how much may be locked': async (t) => {
@@ -1317,7 +1317,8 @@ async function allocatorReturnsNull(t: ExecutionContext): Promise<void> {
     const error = {
       name: 'RangeError', code: 'ERR_CMALLOC_OUT_OF_MEMORY',
       message: 'Cannot allocate 1073741824 bytes: the C allocator returned NULL. ' +
-        "Ask for less, or raise the process's address-space limit",
+        'Ask for less, or raise the limit that the process has met: of its address space (ulimit -v), its data ' +
+        '(ulimit -d) or its mappings (vm.max_map_count)',
     }
     assert.throws(() => malloc(2 ** 30), error)
     assert.throws(() => malloc(2 ** 30, 1, 'zero'), error)

@@ -2,14 +2,15 @@
 
 use std::{fmt, io};
 
-/// Why a request for memory was refused. Every number is in bytes.
+/// Why a request for memory was refused. Every number is in bytes, except those of [`Mappings`](Self::Mappings).
 ///
 /// The call that returned it changed nothing, and has given back what memory it had taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutOfMemory {
-    /// The C allocator returned `NULL`, because of a limit of the address space (`ulimit -v`) or because no addresses
-    /// are left. Or no block can have the requested length.
+    /// The C allocator returned `NULL`: because of a limit of the process's address space (`ulimit -v`), of its data
+    /// (`ulimit -d`) or of its mappings (`vm.max_map_count`), or because no addresses are left. Or no block can have
+    /// the requested length.
     Allocator {
         /// The requested length.
         requested: usize,
@@ -32,6 +33,16 @@ pub enum OutOfMemory {
         /// The system's error; [`Unsupported`](std::io::ErrorKind::Unsupported) if the system cannot do this at all.
         reason: io::ErrorKind,
     },
+    /// The process has nearly as many mappings as it may have, and a secure block would need more. Only Linux has this
+    /// limit.
+    Mappings {
+        /// The requested length.
+        requested: usize,
+        /// How many mappings the process has.
+        used: usize,
+        /// How many it may have (`vm.max_map_count`). An eighth of them is kept for the rest of the process.
+        limit: usize,
+    },
     /// The limit set with [`set_memory_limit`](crate::set_memory_limit) would be exceeded.
     Limit {
         /// The requested length.
@@ -49,7 +60,8 @@ impl fmt::Display for OutOfMemory {
             Self::Allocator { requested } => write!(
                 out,
                 "cannot allocate {requested} bytes: the C allocator returned NULL. \
-                 Ask for less, or raise the process's address-space limit"
+                 Ask for less, or raise the limit that the process has met: of its address space (ulimit -v), its data \
+                 (ulimit -d) or its mappings (vm.max_map_count)"
             ),
             Self::Machine { requested, available, reserve } => write!(
                 out,
@@ -63,15 +75,33 @@ impl fmt::Display for OutOfMemory {
                     "cannot make a secure block: this system does not lock memory and leave it out of core dumps"
                 )
             }
-            Self::Lock { requested, limit: Some(limit), .. } => write!(
+            Self::Lock { requested, reason: io::ErrorKind::PermissionDenied, .. } => write!(
                 out,
-                "cannot lock {requested} bytes in memory: the process may lock {limit} bytes in all. \
-                 Free secure blocks, ask for less, or raise that limit (ulimit -l)"
+                "cannot lock {requested} bytes in memory and leave them out of core dumps: the system forbids it \
+                 (EPERM). Have the sandbox allow mlock and madvise, or give the process a lock limit (ulimit -l) or \
+                 CAP_IPC_LOCK"
             ),
-            Self::Lock { requested, limit: None, reason } => write!(
+            Self::Lock {
+                requested,
+                limit: Some(limit),
+                reason: io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock,
+            } => {
+                write!(
+                    out,
+                    "cannot lock {requested} bytes in memory: the process may lock {limit} bytes in all. \
+                     Free secure blocks, ask for less, or raise that limit (ulimit -l)"
+                )
+            }
+            Self::Lock { requested, reason, .. } => write!(
                 out,
                 "cannot lock {requested} bytes in memory: the system answered \"{reason}\". \
                  Free secure blocks, or make fewer and larger ones"
+            ),
+            Self::Mappings { requested, used, limit } => write!(
+                out,
+                "cannot make a secure block of {requested} bytes: the process has {used} of the {limit} mappings that \
+                 it may have, and needs the rest for itself. Free secure blocks, put many secrets into one, or raise \
+                 vm.max_map_count"
             ),
             Self::Limit { requested, live, limit } => write!(
                 out,

@@ -55,8 +55,6 @@ pub mod fault;
 #[cfg(not(feature = "fault-injection"))]
 mod fault;
 mod fill;
-#[cfg(any(feature = "napi", test))]
-#[cfg_attr(test, allow(dead_code, reason = "only the binding uses all of it"))]
 mod sync;
 
 mod length;

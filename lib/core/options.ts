@@ -19,9 +19,9 @@ export interface MallocOptions {
    */
   lazy?: boolean | undefined
   /**
-   * Whether the block is locked in memory, so that it is never swapped; left out of core dumps; and wiped at its end. It
-   * takes whole pages. On Linux and FreeBSD. `release()` refuses such a block, as C's `free` would not wipe it; and what
-   * reads it makes copies that are none of this.
+   * Whether the block is locked in memory, so that it is never swapped; left out of core dumps; and wiped at its
+   * end. Blocks of up to a page share their pages. On Linux and FreeBSD. `release()` refuses such a block, as C's `free`
+   * would not wipe it; and what reads it makes copies that are none of this.
    */
   secure?: boolean | undefined
 }

@@ -2,10 +2,9 @@
 
 use super::alignment::Alignment;
 use super::init::Init;
+use crate::budget;
 use crate::error::OutOfMemory;
-use crate::length::BlockLen;
 use crate::touch::Contents;
-use crate::{budget, os};
 
 /// Whether a block is aligned, lazy or secure. Every block has one such byte, which never changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,28 +50,20 @@ impl Attributes {
         self.0 & SECURE != 0
     }
 
-    /// The alignment to ask C for; `None` if `malloc` aligns enough. A secure block has pages of its own, because the
-    /// system locks whole pages, and does not count how often.
+    /// The alignment to ask for; `None` if `malloc` aligns enough.
     pub(super) fn alignment(self) -> Option<usize> {
-        let asked = match self.0 & ALIGNMENT {
+        match self.0 & ALIGNMENT {
             0 => None,
             log2 => Some(1 << log2),
-        };
-        if self.is_secure() { Some(asked.unwrap_or(1).max(os::page_size())) } else { asked }
+        }
     }
 
-    /// How many bytes to ask C for: a block of `len` bytes, with room for `more` after it.
-    #[inline]
-    pub(super) fn room(self, len: BlockLen, more: usize) -> Result<BlockLen, OutOfMemory> {
-        let to_page_end = || len.get().next_multiple_of(os::page_size()) - len.get();
-        len.plus(if self.is_secure() { more.max(to_page_end()) } else { more })
-    }
-
-    /// What touching gives the bytes of a new block. No `calloc` aligns, so the zeros of an aligned block are written.
+    /// What touching gives the bytes of a new block. No `calloc` aligns or locks, so the zeros of an aligned or secure
+    /// block are written.
     #[inline]
     pub(crate) fn contents(self, init: Init) -> Contents {
         match init {
-            Init::Byte(byte) if byte != 0 || self.alignment().is_some() => Contents::Byte(byte),
+            Init::Byte(byte) if byte != 0 || self.alignment().is_some() || self.is_secure() => Contents::Byte(byte),
             Init::Byte(_) | Init::Uninit => Contents::Fresh,
         }
     }
@@ -123,18 +114,11 @@ mod tests {
         assert_eq!(plain.lazy(true).lazy(false), plain);
         assert_eq!(plain.secure(true).secure(false), plain);
         assert!(plain.lazy(true).is_lazy() && !plain.lazy(true).is_plain());
-        let page = os::page_size();
-        let secure = plain.secure(true);
-        let room =
-            |attributes: Attributes, len, more| attributes.room(BlockLen::new(len).unwrap(), more).map(BlockLen::get);
-        assert_eq!(
-            (secure.alignment(), room(secure, 1, 0), room(secure, page, 64)),
-            (Some(page), Ok(page), Ok(page + 64))
-        );
+        assert_eq!(plain.secure(true).alignment(), None);
+        assert_eq!(plain.secure(true).contents(Init::ZERO), Contents::Byte(0));
         if Alignment::MAX > 1 << 16 {
             let aligned = plain.aligned(alignment(Alignment::MAX)).aligned(alignment(1 << 16));
-            assert_eq!((aligned.alignment(), room(aligned, 100, 64)), (Some(1 << 16), Ok(164)));
-            assert_eq!(aligned.secure(true).alignment(), Some(page.max(1 << 16)));
+            assert_eq!([aligned, aligned.secure(true)].map(Attributes::alignment), [Some(1 << 16); 2]);
             assert!(!aligned.is_plain());
         }
     }

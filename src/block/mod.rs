@@ -19,4 +19,4 @@ pub(crate) use self::init::Init;
 pub use self::options::BlockOptions;
 pub use self::owner::Block;
 #[cfg(feature = "napi")]
-pub(crate) use self::secure::wipe;
+pub(crate) use self::secure::{holds as in_vault, wipe};

@@ -66,7 +66,7 @@ impl BlockOptions {
     }
 
     /// Locks the block in memory, so that it is never swapped out, leaves it out of core dumps, and wipes it before it
-    /// is freed. The block has pages of its own. Only Linux and FreeBSD can do this; elsewhere the block is refused.
+    /// is freed. Only Linux and FreeBSD can do this; elsewhere the block is refused.
     ///
     /// [`Block::into_raw`] ends this. Wiping the block is then up to whoever gets it.
     ///

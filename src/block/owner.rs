@@ -127,27 +127,19 @@ impl Block {
     /// A block that has not been touched.
     #[inline]
     pub(crate) fn obtain(len: usize, init: Init, attributes: Attributes) -> Result<Self, OutOfMemory> {
-        let room = attributes.room(BlockLen::new(len)?, debug::redzone_len())?;
-        attributes.charge(len)?;
+        let len = BlockLen::new(len)?;
+        let redzone = debug::redzone_len();
+        let room = len.plus(redzone)?;
+        attributes.charge(len.get())?;
         let allocated = match (attributes.alignment(), init) {
-            (Some(alignment), _) => placement::aligned(alignment, room),
+            (alignment, _) if attributes.is_secure() => secure::obtain(len, redzone, alignment.unwrap_or(1)),
+            (Some(alignment), _) => placement::aligned(alignment, room).ok_or(null(len)),
             // Some `calloc`s write zeros where there are zeros already, which would make a lazy block resident.
-            (None, Init::ZERO) if !attributes.is_lazy() => placement::calloc(room),
-            (None, _) => placement::malloc(room),
+            (None, Init::ZERO) if !attributes.is_lazy() => placement::calloc(room).ok_or(null(len)),
+            (None, _) => placement::malloc(room).ok_or(null(len)),
         };
-        let Some(start) = allocated else {
-            attributes.refund(len);
-            return Err(OutOfMemory::Allocator { requested: len });
-        };
-        let block = Self { start, len, attributes };
-        if attributes.is_secure() {
-            // SAFETY: the block was just made, with pages of its own. Nobody has written a secret into it yet.
-            unsafe {
-                secure::hide(start, len)?;
-                secure::lock(start, len)?;
-            }
-        }
-        Ok(block)
+        let start = allocated.inspect_err(|_| attributes.refund(len.get()))?;
+        Ok(Self { start, len: len.get(), attributes })
     }
 
     /// What the debug mode does as soon as the block is resident.
@@ -301,8 +293,9 @@ impl Block {
 
     /// Gives the block away. Whoever gets the address must free it with C's `free`.
     ///
-    /// A secure block is then no longer locked, nor hidden from core dumps. It keeps its contents: wiping them is up to
-    /// the new owner.
+    /// A secure block is then no longer locked, nor hidden from core dumps. It keeps its contents, of which a small one
+    /// gets a copy at another address: wiping them is up to the new owner. If there is no memory for that copy, the
+    /// process is aborted, as where Rust's own collections find none.
     ///
     /// # Examples
     ///
@@ -318,11 +311,11 @@ impl Block {
         if debug::is_enabled() {
             debug::release(block.start, "by release()");
         }
-        if block.attributes.is_secure() {
-            // SAFETY: the block owns its pages until it is given away below.
-            unsafe { secure::expose(block.start, 0, block.len) };
-        }
         block.attributes.refund(block.len);
+        if block.attributes.is_secure() {
+            // SAFETY: the block owns its bytes until it is given away here.
+            return unsafe { secure::give_away(block.start, block.len) };
+        }
         block.start
     }
 
@@ -345,15 +338,14 @@ impl Block {
     #[inline]
     unsafe fn end(&self, found_by: &'static str) -> Result<(), Corruption> {
         let intact = if debug::is_enabled() { debug::retire(self.start, found_by) } else { Ok(()) };
-        if self.attributes.is_secure() {
-            // SAFETY: the block is the only owner of its bytes and pages, and frees them below.
-            unsafe {
-                secure::wipe(self.start, self.len);
-                secure::expose(self.start, 0, self.len);
+        // SAFETY: the block owns its `len` bytes, and the caller does not use them again.
+        unsafe {
+            if self.attributes.is_secure() {
+                secure::end(self.start, self.len);
+            } else {
+                placement::free(self.start, self.len);
             }
         }
-        // SAFETY: the block owns its `len` bytes, and the caller does not use them again.
-        unsafe { placement::free(self.start, self.len) };
         self.attributes.refund(self.len);
         intact
     }
@@ -376,6 +368,11 @@ impl Block {
     pub(crate) unsafe fn from_parts(start: NonNull<u8>, len: usize, attributes: Attributes) -> Self {
         Self { start, len, attributes }
     }
+}
+
+/// The C allocator returned `NULL`.
+fn null(len: BlockLen) -> OutOfMemory {
+    OutOfMemory::Allocator { requested: len.get() }
 }
 
 impl Drop for Block {

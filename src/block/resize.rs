@@ -161,10 +161,7 @@ impl Block {
         debug_assert!(len > 0 && len <= self.len);
         if self.attributes.is_secure() {
             // SAFETY: the block owns the bytes from `len` on, and gives them up here.
-            unsafe {
-                secure::wipe(self.start.add(len), self.len - len);
-                secure::expose(self.start, len, self.len);
-            }
+            unsafe { secure::shorten(self.start, len, self.len) };
         }
         self.attributes.refund(self.len - len);
         self.len = len;

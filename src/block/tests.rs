@@ -60,6 +60,84 @@ fn a_block_crosses_threads() {
     assert_eq!(unsafe { block.as_slice() }, [b'x'; 64]);
 }
 
+/// On systems that have secure blocks.
+#[cfg(any(target_os = "linux", target_os = "freebsd", miri))]
+mod secure {
+    use super::*;
+    use crate::BlockOptions;
+    use crate::block::Alignment;
+
+    fn filled(len: usize, align: usize) -> Block {
+        let options = BlockOptions::new().secure(true).align(Alignment::new(align).unwrap()).filled(7);
+        options.malloc(len).expect("so little can be locked")
+    }
+
+    /// # Safety
+    ///
+    /// Every byte must have been initialised.
+    unsafe fn bytes(block: &Block) -> &[u8] {
+        // SAFETY: passed on from the caller.
+        unsafe { block.as_slice() }
+    }
+
+    #[test]
+    fn a_resize_keeps_the_contents_within_a_vault_and_out_of_it() {
+        let page = crate::page_size();
+        let mut block = filled(10, 8);
+        for len in [16, 17, page, page + 1, 3 * page, 100, 10] {
+            block.resize(len).unwrap();
+            // SAFETY: the first ten bytes were filled.
+            assert_eq!(unsafe { std::slice::from_raw_parts(block.as_ptr(), 10) }, [7; 10], "{len}");
+        }
+    }
+
+    #[test]
+    fn it_is_aligned_whatever_its_length() {
+        let page = crate::page_size();
+        for align in [1, 16, 64, page].into_iter().filter(|align| *align <= Alignment::MAX) {
+            for len in [1, 33, page, page + 1] {
+                let block = filled(len, align);
+                assert!(block.as_ptr().addr().is_multiple_of(align), "{len} bytes");
+                // SAFETY: every byte was filled.
+                assert!(unsafe { bytes(&block) }.iter().all(|byte| *byte == 7));
+            }
+        }
+    }
+
+    #[test]
+    fn threads_free_each_others_blocks() {
+        let threads = [1, 2].map(|byte| {
+            std::thread::spawn(move || {
+                (0..if cfg!(miri) { 20 } else { 2000 })
+                    .map(|index| BlockOptions::new().secure(true).filled(byte).malloc(1 + index % 100).unwrap())
+                    .collect::<Vec<_>>()
+            })
+        });
+        let [mut first, second] = threads.map(|thread| thread.join().unwrap());
+        // Half of them are freed here, half there.
+        let rest = first.split_off(first.len() / 2);
+        let other = std::thread::spawn(move || drop(rest));
+        drop(first);
+        other.join().unwrap();
+        for block in second {
+            // SAFETY: every byte was filled.
+            assert!(unsafe { bytes(&block) }.iter().all(|byte| *byte == 2));
+        }
+    }
+
+    #[test]
+    fn one_that_is_given_away_is_a_block_of_c_whatever_its_length() {
+        for len in [32, crate::page_size() + 1] {
+            let address = filled(len, 8).into_raw();
+            // SAFETY: the block is ours now, and its bytes were filled.
+            unsafe {
+                assert!(std::slice::from_raw_parts(address.as_ptr(), len).iter().all(|byte| *byte == 7));
+                libc::free(address.as_ptr().cast());
+            }
+        }
+    }
+}
+
 #[test]
 #[cfg(not(miri))]
 fn consume_keeps_the_contents_and_grows() {

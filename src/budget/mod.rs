@@ -5,6 +5,7 @@
 //! request. Therefore each lookup gives the thread an allowance, which its later requests use up.
 
 mod accounting;
+pub(crate) mod mappings;
 
 use std::cell::Cell;
 

@@ -28,7 +28,8 @@ const OVER_ANY_LIMIT: i64 = 1 << 40;
 /// An environment's slots and what they need. Held by the environment's instance data, by every slot and by the raw calls:
 /// whichever the runtime finalizes last.
 pub(crate) struct Environment {
-    /// What the runtime knows the environment by. It calls with the same one as long as there is anything to call.
+    /// What the runtime knows the environment by. It is used only inside of a call, a finalizer or a hook that the runtime
+    /// makes with it, and so while it is valid.
     pub(crate) env: sys::napi_env,
     pub(crate) slots: Slots,
     pub(crate) stores: Rc<BackingStores>,
@@ -119,6 +120,11 @@ impl Environment {
     #[inline]
     pub(crate) fn report_removed(&self, len: usize) {
         self.report(-signed(len));
+    }
+
+    /// Tells V8 of a block that is longer or shorter now: in one report, as a large one makes V8 collect garbage at once.
+    pub(crate) fn report_resized(&self, old: usize, new: usize) {
+        self.report(signed(new) - signed(old));
     }
 
     #[inline]

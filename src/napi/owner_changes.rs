@@ -84,8 +84,7 @@ pub(super) fn transfer(environment: &Environment, slot: SlotRef<'_>, len: usize)
     drop(slot.take_origin());
     let failed = slot.change(|block| block.resize_or_keep(len)).ok_or_else(Failure::freed)?;
     let (_, new) = slot.parts().ok_or_else(Failure::freed)?;
-    environment.report_added(new);
-    environment.report_removed(old);
+    environment.report_resized(old, new);
     Ok(failed)
 }
 

@@ -35,8 +35,7 @@ pub(super) fn resize(environment: &Environment, slot: SlotRef<'_>, len: usize) -
         return replace(environment, slot, block, false, user);
     }
     with_retries(environment, || slot.change(|block| block.resize(len)).transpose())?.ok_or_else(Failure::freed)?;
-    environment.report_added(len);
-    environment.report_removed(old);
+    environment.report_resized(old, len);
     Ok(None)
 }
 
@@ -70,7 +69,8 @@ fn replace(
     // A sweep that made room for the new block may have found that nobody has the old one's ArrayBuffer.
     let (recovered, user) = if slot.state() == State::Viewed { (recovered, user) } else { (true, None) };
     // SAFETY: the old block lives as long as the entry has it, which it does until it is taken or abandoned below. The new
-    // one is another, made by who calls for this.
+    // one is another, made by who calls for this. If the old one escaped or is in use, somebody may write to it meanwhile:
+    // then the copy has some of the old and some of the new bytes, as with any copy of memory that C shares.
     unsafe { block.block_mut().take_contents(start, old) };
     if recovered {
         drop(slot.take());

@@ -1,5 +1,7 @@
 //! What is tried before a request for memory is refused: pools give up what they retain, then garbage is collected.
 
+use std::io;
+
 use super::dead_slots::for_each_dead;
 use super::environment::Environment;
 use super::node_api::failure::{Failure, Outcome};
@@ -38,9 +40,11 @@ fn could_help(environment: &Environment, refusal: &OutOfMemory) -> bool {
             OutOfMemory::Machine { requested, available, reserve } => {
                 requested as u64 + reserve as u64 <= available.saturating_add(bytes)
             }
-            OutOfMemory::Lock { requested, limit, .. } => {
-                limit.is_some_and(|limit| requested as u64 <= limit.min(bytes))
+            OutOfMemory::Lock { requested, limit, reason } => {
+                reason != io::ErrorKind::PermissionDenied
+                    && limit.is_some_and(|limit| requested as u64 <= limit.min(bytes))
             }
+            OutOfMemory::Mappings { .. } => true,
             OutOfMemory::Limit { requested, live, limit } => {
                 (live as u64).saturating_sub(bytes) + requested as u64 <= limit as u64
             }

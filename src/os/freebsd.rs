@@ -8,7 +8,7 @@ pub(crate) use super::lock::{hide_from_dumps, lock, lock_limit, show_in_dumps, u
 #[cfg(feature = "napi")]
 pub(crate) use super::unix::{FileDescriptor, is_standard_stream, symbol};
 pub(crate) use super::unix::{page_size, resident_pages, usable_size};
-pub(crate) use super::unsupported::{BRINGS_MANY, advise_huge, discard, huge_page_size, populate, trim};
+pub(crate) use super::unsupported::{BRINGS_MANY, advise_huge, discard, huge_page_size, mappings, populate, trim};
 #[cfg(feature = "napi")]
 pub(crate) use super::unsupported::{stay_loaded, validate_address};
 

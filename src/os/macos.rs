@@ -7,8 +7,8 @@ use std::ptr::NonNull;
 pub(crate) use super::unix::{FileDescriptor, is_standard_stream, symbol};
 pub(crate) use super::unix::{page_size, resident_pages};
 pub(crate) use super::unsupported::{
-    BRINGS_MANY, advise_huge, discard, hide_from_dumps, huge_page_size, lock, lock_limit, populate, show_in_dumps,
-    trim, unlock,
+    BRINGS_MANY, advise_huge, discard, hide_from_dumps, huge_page_size, lock, lock_limit, mappings, populate,
+    show_in_dumps, trim, unlock,
 };
 #[cfg(feature = "napi")]
 pub(crate) use super::unsupported::{stay_loaded, validate_address};

@@ -7,6 +7,7 @@
 mod address;
 #[cfg(all(any(target_os = "linux", target_os = "freebsd"), not(miri)))]
 mod lock;
+mod mappings;
 #[cfg(mocked_pages)]
 mod mocked;
 #[cfg(all(unix, not(miri)))]
@@ -37,6 +38,18 @@ mod platform {
     #[cfg(all(unix, not(miri), feature = "napi"))]
     pub(crate) use super::unix::{FileDescriptor, is_standard_stream, symbol};
     pub(crate) use super::unsupported::*;
+
+    /// Miri has no core dumps and no swap.
+    #[cfg(miri)]
+    pub(crate) unsafe fn hide_from_dumps(_start: *mut u8, _len: usize) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// Likewise. So Miri sees what is done with secure blocks.
+    #[cfg(miri)]
+    pub(crate) unsafe fn lock(_start: *mut u8, _len: usize) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(feature = "napi")]
@@ -48,7 +61,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(feature = "napi")]
 pub(crate) use self::address::InvalidAddress;
-pub(crate) use self::platform::{BRINGS_MANY, available_memory, lock_limit, show_in_dumps, trim, unlock, usable_size};
+pub(crate) use self::mappings::Mappings;
+pub(crate) use self::platform::{
+    BRINGS_MANY, available_memory, lock_limit, mappings, show_in_dumps, trim, unlock, usable_size,
+};
 #[cfg(feature = "napi")]
 pub(crate) use self::platform::{FileDescriptor, is_standard_stream, stay_loaded, validate_address};
 use crate::fault;

@@ -11,6 +11,7 @@ use std::ptr::NonNull;
 
 #[cfg(feature = "napi")]
 use super::address::InvalidAddress;
+use super::mappings::Mappings;
 
 /// No call brings in many pages at once.
 pub(crate) const BRINGS_MANY: bool = false;
@@ -65,6 +66,11 @@ pub(crate) unsafe fn unlock(_start: *mut u8, _len: usize) {}
 
 /// There is no limit, as nothing can be locked.
 pub(crate) fn lock_limit() -> Option<u64> {
+    None
+}
+
+/// There is no limit.
+pub(crate) fn mappings() -> Option<Mappings> {
     None
 }
 

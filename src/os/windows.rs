@@ -21,8 +21,8 @@ use windows_sys::Win32::System::Threading::GetCurrentProcess;
 pub(crate) use super::unsupported::validate_address;
 // There is no `populate`: `PrefetchVirtualMemory` reads pages in, but does not make them writable in the working set.
 pub(crate) use super::unsupported::{
-    BRINGS_MANY, advise_huge, discard, hide_from_dumps, huge_page_size, lock, lock_limit, populate, show_in_dumps,
-    trim, unlock,
+    BRINGS_MANY, advise_huge, discard, hide_from_dumps, huge_page_size, lock, lock_limit, mappings, populate,
+    show_in_dumps, trim, unlock,
 };
 
 /// What names an open file: a handle.

@@ -27,8 +27,9 @@ const ASK_FROM: usize = 1 << 20;
 ///
 /// # Safety
 ///
-/// `block` must be a live block of the C allocator with at least `to` bytes, and the caller must own it. Except for
-/// [`Contents::Kept`], nobody else may access the bytes during the call.
+/// `block` must be a live block of the C allocator with at least `to` bytes, or a cell of a vault with at least `to` bytes
+/// that is shorter than [`ASK_FROM`]. The caller must own it. Except for [`Contents::Kept`], nobody else may access the
+/// bytes during the call.
 pub(crate) unsafe fn touch(block: NonNull<u8>, from: usize, to: usize, contents: Contents) -> Result<(), OutOfMemory> {
     // SAFETY: `from` is at most `to`, and the block has at least `to` bytes.
     let start = unsafe { block.as_ptr().add(from) };

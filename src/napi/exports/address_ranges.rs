@@ -160,20 +160,24 @@ impl AddressRanges {
     }
 
     fn drop_range(&self, env: sys::napi_env, range: RangeInclusive<u64>, entry: Entry) {
-        self.ranges.borrow_mut().remove(range);
-        entry.delete(env);
+        let is_there = self.ranges.borrow().get(range.start()) == Some(&entry);
+        if is_there {
+            self.ranges.borrow_mut().remove(range);
+            entry.delete(env);
+        }
     }
 }
 
 /// The buffer of an entry that is still there; null if it was collected.
 fn target(env: sys::napi_env, buffer: Weak) -> sys::napi_value {
-    // SAFETY: the reference is deleted only when its entry is taken out of the ranges.
+    // SAFETY: the entry was just looked up. Its reference is deleted only when it is taken out of the ranges, and what
+    // happens in between runs no JavaScript.
     unsafe { buffer.target(env) }.unwrap_or(ptr::null_mut())
 }
 
 impl Entry {
     fn delete(self, env: sys::napi_env) {
-        // SAFETY: whoever calls has taken the entry out of the ranges, or never put it in: its reference is deleted once.
+        // SAFETY: the caller has just taken the entry out of the ranges, or never put it in: its reference is deleted once.
         unsafe { self.buffer.delete(env) };
     }
 }

@@ -33,7 +33,9 @@ const UNINIT: f64 = -1.0;
 /// What the raw calls of one evaluation share. Each of them keeps it.
 struct Calls {
     environment: Rc<Environment>,
-    registers: Cell<&'static Registers>,
+    registers: &'static Registers,
+    /// The buffer that the registers are in, where the runtime allows no external memory (Electron); else null.
+    buffer: Cell<sys::napi_ref>,
     /// Only slots of this owner are named.
     owner: u32,
 }
@@ -54,8 +56,8 @@ pub fn take_raw_calls(env: Env) -> napi::Result<Unknown<'static>> {
         let environment = Environment::of(env.raw())?;
         let owner = environment.owners.get() + 1;
         environment.owners.set(owner);
-        let registers = Cell::new(Registers::leak());
-        create(env.raw(), &Rc::new(Calls { environment, registers, owner }))
+        let buffer = Cell::new(ptr::null_mut());
+        create(env.raw(), &Rc::new(Calls { environment, registers: Registers::leak(), buffer, owner }))
     })?;
     // SAFETY: a value of this environment and of the current scope.
     unsafe { Unknown::from_napi_value(env.raw(), calls) }
@@ -91,12 +93,12 @@ fn create_registers(env: sys::napi_env, calls: &Calls) -> Outcome<sys::napi_valu
     Ok(array)
 }
 
-/// An `ArrayBuffer` over the registers; or where the runtime allows no external memory (Electron), one of the runtime's own,
-/// in which the registers are from now on.
+/// An `ArrayBuffer` over the registers; or where the runtime allows no external memory, one of its own, in which the registers
+/// are from now on.
 fn create_register_buffer(env: sys::napi_env, calls: &Calls) -> Outcome<sys::napi_value> {
     unsafe extern "C" fn nothing(_: sys::napi_env, _: *mut c_void, _: *mut c_void) {}
     let mut buffer = ptr::null_mut();
-    let start = ptr::from_ref(calls.registers.get()).cast_mut().cast::<c_void>();
+    let start = ptr::from_ref(calls.registers).cast_mut().cast::<c_void>();
     // SAFETY: the memory is never given back, and Rust accesses it as atomics only.
     let status = unsafe {
         let len = size_of::<Registers>();
@@ -108,16 +110,38 @@ fn create_register_buffer(env: sys::napi_env, calls: &Calls) -> Outcome<sys::nap
     }
     let mut start = ptr::null_mut();
     let mut reference = ptr::null_mut();
-    // SAFETY: each place to write to is a local; the reference is strong and never deleted, so that the buffer lives as long
-    // as its environment.
+    // SAFETY: each place to write to is a local.
     unsafe {
         check(sys::napi_create_arraybuffer(env, size_of::<Registers>(), &raw mut start, &raw mut buffer))?;
         check(sys::napi_create_reference(env, buffer, 1, &raw mut reference))?;
     }
-    // SAFETY: the buffer has room for the registers, is aligned for doubles and zeroed. It lives as long as raw calls can be
-    // made, and `lib/`, which alone is given it, does not transfer it.
-    calls.registers.set(unsafe { &*start.cast::<Registers>().cast_const() });
+    calls.buffer.set(reference);
     Ok(buffer)
+}
+
+impl Calls {
+    /// The registers, until JavaScript runs next.
+    #[inline]
+    fn registers(&self, env: sys::napi_env) -> Outcome<&Registers> {
+        if self.buffer.get().is_null() { Ok(self.registers) } else { self.registers_in_buffer(env) }
+    }
+
+    /// Where they are now: whoever has the buffer may have moved its memory away.
+    #[cold]
+    fn registers_in_buffer(&self, env: sys::napi_env) -> Outcome<&Registers> {
+        let (mut buffer, mut start, mut len) = (ptr::null_mut(), ptr::null_mut(), 0);
+        // SAFETY: each place to write to is a local; the reference is strong and never deleted.
+        unsafe {
+            check(sys::napi_get_reference_value(env, self.buffer.get(), &raw mut buffer))?;
+            check(sys::napi_get_arraybuffer_info(env, buffer, &raw mut start, &raw mut len))?;
+        }
+        if len < size_of::<Registers>() {
+            return Err(Failure::stale_key());
+        }
+        // SAFETY: the buffer has the memory now, with room for the registers, aligned for doubles. Only JavaScript could move
+        // it away, and the caller looks again after that.
+        Ok(unsafe { &*start.cast::<Registers>().cast_const() })
+    }
 }
 
 fn create_number(env: sys::napi_env, value: f64) -> Outcome<sys::napi_value> {
@@ -153,12 +177,14 @@ unsafe extern "C" fn allocate(env: sys::napi_env, info: sys::napi_callback_info)
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
         run(env, info, |calls| {
-            let registers = calls.registers.get();
-            let slot = find(calls)?;
+            let registers = calls.registers(env)?;
+            let slot = find(calls, registers)?;
             let len = length_of(registers.get(Registers::BYTE_LENGTH))?;
             let init = init_of(Some(registers.get(Registers::FILL)).filter(|fill| *fill != UNINIT))?;
             lifecycle::allocate(&calls.environment, slot, len, init, Attributes::PLAIN)?;
             let (start, _) = slot.parts().ok_or_else(Failure::freed)?;
+            // Looked up again: a collection may have run hooks of the program.
+            let registers = calls.registers(env)?;
             registers.set(Registers::BYTE_LENGTH, address_as_number(start.as_ptr().expose_provenance()));
             Ok(())
         })
@@ -169,8 +195,8 @@ unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> 
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
         run(env, info, |calls| {
-            let user = lifecycle::free(&calls.environment, find(calls)?)?;
-            calls.registers.get().set(Registers::USER, User::number(user).into());
+            let user = lifecycle::free(&calls.environment, find(calls, calls.registers(env)?)?)?;
+            calls.registers(env)?.set(Registers::USER, User::number(user).into());
             Ok(())
         })
     }
@@ -178,14 +204,13 @@ unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> 
 
 unsafe extern "C" fn free_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
-    unsafe { run(env, info, |calls| lifecycle::free_now(&calls.environment, find(calls)?)) }
+    unsafe { run(env, info, |calls| lifecycle::free_now(&calls.environment, find(calls, calls.registers(env)?)?)) }
 }
 
 /// The slot's entry that the registers name. Inlined into each call: to return an `Outcome` would cost as much as the rest.
 #[inline(always)]
-fn find(calls: &Calls) -> Outcome<SlotRef<'_>> {
-    let key = calls.registers.get().get(Registers::KEY);
-    calls.environment.slots.find(key, calls.owner).ok_or_else(Failure::stale_key)
+fn find<'a>(calls: &'a Calls, registers: &Registers) -> Outcome<SlotRef<'a>> {
+    calls.environment.slots.find(registers.get(Registers::KEY), calls.owner).ok_or_else(Failure::stale_key)
 }
 
 /// Runs a raw call. What goes wrong is thrown; nothing unwinds into the runtime.

@@ -154,7 +154,7 @@ impl From<OutOfMemory> for Failure {
         message[..1].make_ascii_uppercase();
         let code = match refusal {
             OutOfMemory::Lock { reason: io::ErrorKind::Unsupported, .. } => return Self::unsupported(message),
-            OutOfMemory::Lock { .. } => c"ERR_CMALLOC_LOCK_LIMIT",
+            OutOfMemory::Lock { .. } | OutOfMemory::Mappings { .. } => c"ERR_CMALLOC_LOCK_LIMIT",
             _ => c"ERR_CMALLOC_OUT_OF_MEMORY",
         };
         Self { class: Class::Range, code, message }

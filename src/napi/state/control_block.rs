@@ -78,8 +78,8 @@ impl ControlBlock {
         // must still find something to read.
         let hint = Arc::into_raw(Arc::clone(&control)).cast_mut().cast::<c_void>();
         let mut value = ptr::null_mut();
-        // SAFETY: the bytes live until the control block frees them, which it does not before this backing store has ended
-        // or our own detach has emptied it.
+        // SAFETY: the bytes live until the control block frees them. It does not before this backing store has ended, before
+        // our own detach has emptied it, or before `sweep_views` found the `ArrayBuffer` collected that still had the bytes.
         let status = unsafe { create_array_buffer(env, start.cast(), len, finalize_store, hint, &raw mut value) };
         if status != sys::Status::napi_ok {
             clear_exception(env);

@@ -10,8 +10,8 @@ use std::sync::PoisonError;
 
 use super::slot_table::Owned;
 use super::{registry, tickets};
-use crate::reclaim;
 use crate::sync::{Mutex, MutexGuard, yield_now};
+use crate::{block, reclaim};
 
 /// What is known of addresses besides what slots, tickets and pools say.
 #[derive(Default)]
@@ -54,7 +54,8 @@ loom::lazy_static! {
     static ref OWNED: Mutex<OwnedAddresses> = Mutex::new(OwnedAddresses::default());
 }
 
-/// Even after a panic the maps would be usable. Order of locks: this one first, then those of tickets, pools and the registry.
+/// Even after a panic the maps would be usable. Order of locks: that of a [`SharedBlock`](super::shared_block),
+/// this one, those of tickets, pools, the registry and the debug mode.
 pub(crate) fn lock() -> MutexGuard<'static, OwnedAddresses> {
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -108,8 +109,9 @@ impl OwnedAddresses {
             None => {}
         }
         let in_orphan = within(&self.orphans, address, |orphan| orphan.len);
-        if in_orphan || within(&self.leaked, address, |len| *len) || tickets::owns(address) || reclaim::retains(address)
-        {
+        let is_leaked = within(&self.leaked, address, |len| *len);
+        // Where secure blocks are, or were, no block of C can be.
+        if in_orphan || is_leaked || tickets::owns(address) || reclaim::retains(address) || block::in_vault(address) {
             return Owned::Yes;
         }
         registry::owns(address)

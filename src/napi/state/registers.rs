@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The registers, each the bits of a double. Their memory is never given back, some bytes for each time that `lib/` is
 /// evaluated: whatever JavaScript does with the array, nobody reads memory that is gone.
 ///
-/// (Where the runtime allows no external memory, they are in an `ArrayBuffer` that lives as long as the environment, and
-/// that only whoever takes the raw calls is given: `lib/`.)
+/// (Where the runtime allows no external memory, they are in an `ArrayBuffer` of the runtime's, and looked up for each call.)
 pub(crate) struct Registers([AtomicU64; Self::LEN]);
 
 impl Registers {

@@ -3,6 +3,7 @@
 mod cgroup;
 mod files;
 mod huge;
+mod mappings;
 mod meminfo;
 mod trim;
 #[cfg(feature = "napi")]
@@ -11,6 +12,7 @@ mod validate_address;
 use std::sync::OnceLock;
 
 pub(crate) use self::huge::{advise_huge, huge_page_size};
+pub(crate) use self::mappings::mappings;
 pub(crate) use self::trim::trim;
 #[cfg(feature = "napi")]
 pub(crate) use self::validate_address::validate_address;

@@ -9,6 +9,7 @@ mod loom_tests;
 mod tests;
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -254,7 +255,7 @@ impl<'a> SlotRef<'a> {
         }
         let (start, len) = self.parts()?;
         let origin = self.clear(len);
-        // SAFETY: `put` took the block apart. The entry was live, so that it was the block's only holder, and it has just
+        // SAFETY: `put`, `change` or `reclaim` took the block apart. The entry was live, so that it was the block's only holder, and it has just
         // forgotten it.
         Some(PooledBlock::new(unsafe { Block::from_parts(start, len, self.attributes()) }, origin))
     }
@@ -271,9 +272,10 @@ impl<'a> SlotRef<'a> {
         self.entry.set_state(State::Changing);
         // SAFETY: as in `take`; the entry does not forget its address, but makes no block of it until the block was taken
         // apart again below.
-        let mut block = unsafe { Block::from_parts(start, len, self.attributes()) };
+        let mut block = ManuallyDrop::new(unsafe { Block::from_parts(start, len, self.attributes()) });
+        // Should it panic, the block leaks: the entry still says where it is.
         let result = change(&mut block);
-        let (start, new_len, _) = block.into_parts();
+        let (start, new_len, _) = ManuallyDrop::into_inner(block).into_parts();
         self.entry.move_on();
         self.entry.len.store(new_len, Ordering::Release);
         self.entry.address.store(start.as_ptr().expose_provenance(), Ordering::Release);
