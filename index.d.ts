@@ -13,7 +13,7 @@
 /** The raw calls that `takeRawCalls` hands out. */
 export interface RawCalls {
   /** The arguments and results of the calls: a key; a length, then an address or a reason; a byte to fill with. */
-  readonly registers: Float64Array<ArrayBuffer>
+  readonly registers: ReturnType<typeof Float64Array.of>
   /** Allocates into a slot. */
   allocate(this: void): void
   /** Frees a slot's block, or lets it go if somebody may be using its bytes. */
@@ -76,11 +76,12 @@ export declare class AddressRanges {
 export declare class BlockPool {
   /**
    * A pool that retains at most `retainBytes`. Its blocks have the lengths `classes`, or else those that it has by
-   * itself; with `scrub` they are zeroed as they come back.
+   * itself; with `scrub` they are zeroed as they come back. Their addresses are multiples of `align`, as for
+   * `Slot.allocate`.
    *
-   * Throws `ERR_OUT_OF_RANGE`.
+   * Throws `ERR_OUT_OF_RANGE`, `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`.
    */
-  constructor(retainBytes: number, classes?: Array<number> | undefined | null, scrub?: boolean | undefined | null)
+  constructor(retainBytes: number, classes?: Array<number> | undefined | null, scrub?: boolean | undefined | null, align?: number | undefined | null)
   /**
    * Frees retained blocks, those first that came first, until at most `retainBytes` are left. Returns how many bytes
    * were freed.

@@ -1,5 +1,7 @@
 // Each step waits for what the collector, or a timer, does about the one before.
 // oxlint-disable no-await-in-loop
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import test from 'ava'
 import { consume, getBufferAddress, handOver, malloc, mallocAsync, setMemoryLimit, stats, takeOver } from 'cmalloc'
@@ -8,6 +10,7 @@ import { ON } from './support/debug-mode.js'
 import * as libc from './support/libc.js'
 import { collectUntil, escape, linuxTest, live, MiB, untilNothingIsInUse } from './support/memory.js'
 import { inTurn, nameOf, RUNTIMES, runFixture, runSource, scenariosOf } from './support/run.js'
+import { LARGEST_ALIGNMENT } from './support/system.js'
 
 const CLEAN = { code: 0, signal: null, stdout: 'done\n', stderr: '' }
 
@@ -454,6 +457,57 @@ test.serial('a block that has escaped comes back when nobody holds its bytes any
     t.is(pool.stats().retainedBlocks, 2)
     pool.trim()
   }
+})
+
+// Alignment
+
+test.serial('the blocks of a pool are aligned as it was told, first and again, of all lengths and resized', (t) => {
+  for (const align of [1, 64, 4096, 2 * MiB].filter((each) => each <= LARGEST_ALIGNMENT)) {
+    const pool = create({ align, scrub: align === 64 })
+    for (let round = 0; round < 3; round++) {
+      const blocks = [1, 100, 4096, 5000, 70_000, 128 * MiB].map((length) => pool.malloc(length, 1, 'zero'))
+      const [small] = blocks
+      small!.resize(300_000)
+      for (const block of blocks) t.is(block.address % BigInt(align), 0n, `${block.byteLength} to ${align}`)
+      t.true(blocks[3]!.bytes.every((byte) => byte === 0))
+      for (const block of blocks) block.fill(7).free()
+    }
+    const { hits, retainedBlocks } = pool.stats()
+    t.true(hits >= 8 && retainedBlocks >= 4, `${hits} hits, ${retainedBlocks} blocks`)
+  }
+})
+
+test.serial('a pool refuses an alignment as malloc does', (t) => {
+  for (const align of [0, 3, -8, 1.5, 2 ** 33, Number.NaN])
+    t.throws(() => create({ align }), { code: 'ERR_OUT_OF_RANGE' })
+  t.throws(() => create({ align: '8' as never }), { code: 'ERR_INVALID_ARG_TYPE' })
+  if (LARGEST_ALIGNMENT < 2 ** 32) {
+    t.throws(() => create({ align: 2 ** 32 }), { code: 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM' })
+  }
+})
+
+linuxTest('a file that is opened with O_DIRECT is read into the blocks of a pool', (t) => {
+  const folder = mkdtempSync(join(__dirname, '..', 'direct-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'file')
+  const contents = Buffer.alloc(16_384, 'direct')
+  writeFileSync(path, contents)
+  const pool = create({ align: 4096 })
+  let file: number
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_DIRECT)
+  } catch (error) {
+    t.is((error as NodeJS.ErrnoException).code, 'EINVAL', 'a file system in memory may have no O_DIRECT')
+    return
+  }
+  t.teardown(() => closeSync(file))
+  for (const length of [4096, 8192, 16_384, 4096, 8192, 16_384]) {
+    const block = pool.malloc(length)
+    t.is(readSync(file, block.bytes, 0, length, 0), length)
+    t.true(contents.subarray(0, length).equals(block.bytes))
+    block.free()
+  }
+  t.is(pool.stats().hits, 3)
 })
 
 // The end of a pool

@@ -439,7 +439,9 @@ specify(
 
 function wrongInit(name: string): Refusal {
   return badType(
-    new RegExp(`^init must be 'zero', an integer from 0 to 255, a string or a Uint8Array\\. Received ${name}$`),
+    new RegExp(
+      `^init must be 'zero', an integer from 0 to 255, a string or a Uint8Array\\. Received ${name}(\\. For options, .*)?$`,
+    ),
   )
 }
 
@@ -663,7 +665,8 @@ function wrongSize(name: string, number: number): Refusal {
 }
 
 function notANumber(name: string, received: string): Refusal {
-  return badType(new RegExp(`^${name} must be a number( or null)?\\. Received ${received.replace(/[()]/g, '\\$&')}$`))
+  const value = received.replace(/[()]/g, '\\$&')
+  return badType(new RegExp(`^${name} must be a number( or null)?\\. Received ${value}(\\. (To fill|For options).*)?$`))
 }
 
 // Errors
@@ -673,7 +676,11 @@ specify(
   ['code', 'class', 'when'],
   [
     {
-      cells: ['`ERR_INVALID_ARG_TYPE`', '`TypeError`', 'An argument of the wrong type.'],
+      cells: [
+        '`ERR_INVALID_ARG_TYPE`',
+        '`TypeError`',
+        'An argument of the wrong type; a handle that is used as an array.',
+      ],
       cases: {
         'the message says which, what it must be and what came': (t) => {
           using handle = malloc(8)
@@ -692,6 +699,7 @@ specify(
           call(() => handle.fill(0, '0' as never), /^start must be a number/)
           call(() => handle.fill(0, 0, 1n as never), /^end must be a number/)
           call(() => handle.slice(null as never), /^start must be a number/)
+          call(() => new Float64Array(handle as never), /^A NativeBuffer is no array.* block\.view\(Float64Array\)/)
           for (const [data, name] of [
             [5, '5'],
             ['ab', '"ab"'],
@@ -711,9 +719,17 @@ specify(
       cells: [
         '`ERR_INVALID_ARG_VALUE`',
         '`TypeError`',
-        'An empty init; options that contradict each other; a `consume` of an address that is not aligned as `malloc` aligns, or that cannot be set to zero; in the debug mode also one at which there can be no block.',
+        'An option that there is not, which the message names with the nearest one; an argument too many; an empty init; options that contradict each other; a `consume` of an address that is not aligned as `malloc` aligns, or that cannot be set to zero; in the debug mode also one at which there can be no block.',
       ],
       cases: {
+        'an option that there is not': (t) =>
+          refused(t, () => malloc(8, 1, 0, { algn: 8 } as never), badValue(/no option algn\. Did you mean align\?/)),
+        'an argument too many': (t) =>
+          refused(
+            t,
+            () => (malloc as (...all: unknown[]) => void)(8, 1, 0, {}, 0),
+            badValue(/^malloc\(count, size, init, options\) has no more arguments than these, and was given 5$/),
+          ),
         'an empty init': (t) => refused(t, () => malloc(8, 1, ''), badValue(/^init must not be .*use 'zero'$/)),
         'options that contradict each other': (t) => {
           const says = /^options\.lazy must not be true if /

@@ -5,13 +5,16 @@ import { callStack, DEBUG, withOrigin } from '../core/debug.js'
 import { checkOptionalInit, UNINIT, type Init } from '../core/init.js'
 import { disposeWhenUnpinned, isPinned } from '../core/pin.js'
 import { freed, invalidType, invalidValue, markNotLast, outOfRange, pinned } from '../runtime/errors.js'
+import { INSPECT } from '../runtime/inspect.js'
+import { mustBeVisit, surplus } from '../runtime/mistakes.js'
 import { mayBeInUse } from '../runtime/native.js'
+import { makeAdvice } from '../runtime/no-array.js'
 import { isInteger } from '../runtime/primordials.js'
-import { blockLength, mustBeOptions, positiveInteger } from '../runtime/validate.js'
+import { blockLength, mustBeOptions, positiveInteger, type Usage } from '../runtime/validate.js'
 import { cutBack, fillChunk, freeChunks, openChunk, roomFor, startIn, type Chunk } from './chunk.js'
 import { Chunks } from './chunks.js'
 import { addressOf, endRegion, isRegion, makeRegion, placeOf, type Region } from './region.js'
-import { isOpen, makeMark, makeScope, scopeOf, wholeScope, type Mark, type Scope } from './scope.js'
+import { isMark, isOpen, makeMark, makeScope, scopeOf, wholeScope, type Mark, type Scope } from './scope.js'
 
 /** What an arena can be told. */
 export interface ArenaOptions {
@@ -37,6 +40,14 @@ export interface ArenaStats {
   usedBytes: number
 }
 
+const USAGE: Usage = {
+  init: "arena.malloc(count, 1, 'zero')",
+  options: 'arena.malloc(count, 1, undefined, { align: 64 })',
+}
+
+const ARENA_OPTIONS = ['chunkBytes', 'align'] as const satisfies (keyof ArenaOptions)[]
+const REGION_OPTIONS = ['align'] as const satisfies (keyof RegionOptions)[]
+
 const [DEFAULT_CHUNK, DEFAULT_ALIGN, MAX_ALIGN] = [2 ** 20, 16, 2 ** 30]
 
 /**
@@ -61,6 +72,8 @@ const [DEFAULT_CHUNK, DEFAULT_ALIGN, MAX_ALIGN] = [2 ** 20, 16, 2 ** 30]
  * ```
  */
 export class Arena implements Allocator<Region>, Disposable {
+  /** @internal What tells this arena from others where objects are compared or cloned. */
+  protected readonly advice: symbol = makeAdvice('an Arena', 'make one in each thread', 'take arena.stats()')
   readonly #chunkBytes: number
   readonly #align: number
   readonly #chunks = new Chunks()
@@ -78,7 +91,8 @@ export class Arena implements Allocator<Region>, Disposable {
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE` for options that make no sense
    */
   constructor(options: ArenaOptions = {}) {
-    mustBeOptions(options)
+    if (arguments.length > 1) throw surplus('new Arena(options)', arguments.length)
+    mustBeOptions(options, 'new Arena()', ARENA_OPTIONS)
     const { chunkBytes = DEFAULT_CHUNK, align = DEFAULT_ALIGN } = options
     this.#chunkBytes = positiveInteger('options.chunkBytes', chunkBytes)
     this.#align = checkAlign(align)
@@ -105,8 +119,9 @@ export class Arena implements Allocator<Region>, Disposable {
    * @throws `ERR_CMALLOC_OUT_OF_MEMORY` if there is none for another chunk; `ERR_CMALLOC_FREED` if the arena is disposed
    */
   malloc(count: number, size: number = 1, init?: Init, options?: RegionOptions): Region {
-    const byteLength = blockLength(count, size)
-    const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength)
+    if (arguments.length > 4) throw surplus('malloc(count, size, init, options)', arguments.length)
+    const byteLength = blockLength(count, size, USAGE)
+    const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength, USAGE)
     const align = options === undefined ? this.#align : alignOf(options, this.#align)
     let chunk = this.#chunks.current
     let start = startIn(chunk, align)
@@ -127,7 +142,9 @@ export class Arena implements Allocator<Region>, Disposable {
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED` if it is gone; `ERR_CMALLOC_PINNED`
    * @throws `ERR_INVALID_ARG_VALUE` if it is another arena's
    */
-  free(region: Region): void {
+  free(region: Region): void
+  free(region: Region, key?: unknown, collection?: unknown): void {
+    if (arguments.length > 1) mustBeVisit('free(region)', arguments.length, key, collection)
     if (!isRegion(region)) throw invalidType('region', 'a Region', region)
     const { chunk, scope, start, end } = placeOf(region, 'free')
     if (chunk.owner !== this) throw invalidValue('region must be one of this arena. Free it by its own')
@@ -142,7 +159,9 @@ export class Arena implements Allocator<Region>, Disposable {
    *
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED`
    */
-  getBufferAddress(region: Region): bigint {
+  getBufferAddress(region: Region): bigint
+  getBufferAddress(region: Region, key?: unknown, collection?: unknown): bigint {
+    if (arguments.length > 1) mustBeVisit('getBufferAddress(region)', arguments.length, key, collection)
     if (!isRegion(region)) throw invalidType('region', 'a Region', region)
     return addressOf(region)
   }
@@ -154,6 +173,7 @@ export class Arena implements Allocator<Region>, Disposable {
    * @throws `ERR_CMALLOC_FREED`
    */
   mark(): Mark {
+    if (arguments.length > 0) throw surplus('mark()', arguments.length)
     this.#mustBeAlive('mark')
     // First: a program's own `Error.prepareStackTrace` may use this arena.
     const stack = DEBUG ? callStack() : undefined
@@ -173,6 +193,7 @@ export class Arena implements Allocator<Region>, Disposable {
    * @throws `ERR_INVALID_STATE` if a mark is open that was made later: mostly two users share the arena then
    */
   rewind(mark: Mark): void {
+    if (arguments.length > 1) throw surplus('rewind(mark)', arguments.length)
     this.#rewind(mark, true)
   }
 
@@ -184,6 +205,7 @@ export class Arena implements Allocator<Region>, Disposable {
    * @throws as {@link rewind} does
    */
   rewindNow(mark: Mark): void {
+    if (arguments.length > 1) throw surplus('rewindNow(mark)', arguments.length)
     this.#rewind(mark, false)
   }
 
@@ -192,7 +214,9 @@ export class Arena implements Allocator<Region>, Disposable {
    *
    * @throws `ERR_CMALLOC_PINNED`; `ERR_CMALLOC_FREED` if the arena is disposed
    */
-  reset(): void {
+  reset(): void
+  reset(mark?: unknown): void {
+    mustBeNoMark(mark, 'reset')
     this.#reset(true)
   }
 
@@ -203,13 +227,16 @@ export class Arena implements Allocator<Region>, Disposable {
    *
    * @throws as {@link reset} does
    */
-  resetNow(): void {
+  resetNow(): void
+  resetNow(mark?: unknown): void {
+    mustBeNoMark(mark, 'resetNow')
     this.#reset(false)
     this.#chunks.forgetViews()
   }
 
   /** What the arena holds. */
   stats(): ArenaStats {
+    if (arguments.length > 0) throw surplus('stats()', arguments.length)
     const all = this.#chunks.list()
     for (let scope: Scope | undefined = this.#scope; scope !== undefined; scope = scope.below) {
       if (scope.long !== undefined) all.push(...scope.long)
@@ -233,6 +260,13 @@ export class Arena implements Allocator<Region>, Disposable {
     ended.push(...this.#chunks.takeAll())
     this.#freed = true
     freeChunks(ended, true)
+  }
+
+  /** @internal What `console.log` shows. */
+  [INSPECT](): string {
+    if (!(#freed in this)) return 'Arena {}'
+    if (this.#freed) return 'Arena { freed: true }'
+    return `Arena { chunkBytes: ${this.#chunkBytes}, align: ${this.#align} }`
   }
 
   #rewind(mark: Mark, asks: boolean): void {
@@ -322,8 +356,15 @@ export class Arena implements Allocator<Region>, Disposable {
   }
 }
 
+/** A reset may be the listener of an event, which passes something. To be given a mark is a mistake. */
+function mustBeNoMark(mark: unknown, operation: 'reset' | 'resetNow'): void {
+  if (mark === undefined || !isMark(mark)) return
+  const rewind = operation === 'reset' ? 'rewind' : 'rewindNow'
+  throw invalidValue(`${operation}() ends every region of the arena. To end those since a mark, write ${rewind}(mark)`)
+}
+
 function alignOf(options: unknown, fallback: number): number {
-  mustBeOptions(options)
+  mustBeOptions(options, 'malloc() of an Arena', REGION_OPTIONS)
   const { align } = options as RegionOptions
   return align === undefined ? fallback : checkAlign(align)
 }

@@ -4,10 +4,14 @@ import type { CheckedInit } from '../core/init.js'
 import { malloc } from '../core/malloc.js'
 import type { NativeBuffer } from '../core/native-buffer.js'
 import type { Pinnable } from '../core/pin.js'
-import { Bytes, max, min, typedArray } from '../runtime/primordials.js'
+import { Bytes } from '../runtime/bytes.js'
+import { makeAdvice } from '../runtime/no-array.js'
+import { max, min, typedArray } from '../runtime/primordials.js'
 
 /** A block that regions are cut from. */
 export interface Chunk {
+  /** What its regions are told from others by. */
+  readonly advice: symbol
   /** Its arena. */
   readonly owner: Pinnable
   readonly handle: NativeBuffer
@@ -19,7 +23,7 @@ export interface Chunk {
    * All bytes of the chunk. Empty if a program has transferred its `ArrayBuffer` away; {@link NO_VIEW} if the runtime
    * makes none over it.
    */
-  bytes: Uint8Array<ArrayBuffer>
+  bytes: Bytes
   /** How much of it is in use. */
   top: number
   /** Whether a region of it was viewed since the program last vouched that nobody uses one. */
@@ -45,6 +49,7 @@ const NO_BYTES = new Bytes(0)
 
 /** An empty chunk, in which nothing fits. It ends every list. */
 export const NO_CHUNK: Chunk = {
+  advice: Symbol('none'),
   owner: undefined as never,
   handle: undefined as never,
   byteLength: 0,
@@ -64,14 +69,26 @@ export function openChunk(owner: Pinnable, byteLength: number): Chunk {
     const { address } = handle
     const bytes = viewIfAny(handle)
     const low = Number(address & 0xffff_ffffn) | 0
-    return { owner, handle, byteLength, address, low, bytes, top: 0, viewed: false, viewedEnd: 0, below: undefined }
+    return {
+      advice: makeAdvice('a Region', 'copy region.bytes', 'take those'),
+      owner,
+      handle,
+      byteLength,
+      address,
+      low,
+      bytes,
+      top: 0,
+      viewed: false,
+      viewedEnd: 0,
+      below: undefined,
+    }
   } catch (error) {
     handle.freeNow()
     throw error
   }
 }
 
-function viewIfAny(handle: NativeBuffer): Uint8Array<ArrayBuffer> {
+function viewIfAny(handle: NativeBuffer): Bytes {
   try {
     return handle.bytes
   } catch (error) {
@@ -97,7 +114,7 @@ export function isWhole(chunk: Chunk): boolean {
 }
 
 /** The bytes of a chunk. If they were transferred away and came back, they have another `ArrayBuffer`. */
-export function bytesOf(chunk: Chunk): Uint8Array<ArrayBuffer> {
+export function bytesOf(chunk: Chunk): Bytes {
   // Throws if other JavaScript has them, or none can have them.
   if (chunk.bytes === NO_VIEW) return chunk.handle.bytes
   if (!isWhole(chunk)) chunk.bytes = chunk.handle.bytes

@@ -2,9 +2,12 @@ import { copyOut } from '../core/native-buffer.js'
 import { Pin } from '../core/pin.js'
 import { checkUntil, type PinUntil } from '../core/until.js'
 import { viewOf, type Part, type ViewConstructor } from '../core/view.js'
+import { Bytes } from '../runtime/bytes.js'
 import { freed, illegalConstructor } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
-import { Bytes, max } from '../runtime/primordials.js'
+import { surplus } from '../runtime/mistakes.js'
+import { refuseAsArray, rightOf } from '../runtime/no-array.js'
+import { max } from '../runtime/primordials.js'
 import { bytesOf, type Chunk } from './chunk.js'
 import type { Scope } from './scope.js'
 
@@ -22,7 +25,7 @@ const inside = {} as {
   endRegion: (region: Region) => void
   addressOf: (region: Region) => bigint
   /** A copy of some bytes of a region, which needs no view of them. */
-  copyOfRegion: (region: Region, start: number, byteLength: number) => Uint8Array<ArrayBuffer>
+  copyOfRegion: (region: Region, start: number, byteLength: number) => Bytes
 }
 
 interface Place {
@@ -40,6 +43,8 @@ interface Place {
  * region at that place. It never sees freed memory: when the arena is disposed, it becomes empty.
  */
 export class Region {
+  /** @internal What tells the regions of this chunk from others where objects are compared or cloned. */
+  protected readonly advice: symbol
   readonly #chunk: Chunk
   readonly #scope: Scope
   readonly #generation: number
@@ -49,6 +54,7 @@ export class Region {
   /** @internal */
   private constructor(key: symbol, chunk: Chunk, scope: Scope, start: number, byteLength: number) {
     if (key !== KEY) throw illegalConstructor('A Region', 'the malloc() of an Arena')
+    this.advice = chunk.advice
     this.#chunk = chunk
     this.#scope = scope
     this.#generation = scope.generation
@@ -103,7 +109,7 @@ export class Region {
    * @throws `ERR_CMALLOC_ESCAPED` if the `ArrayBuffer` of its chunk was transferred away
    * @throws `ERR_CMALLOC_NO_EXTERNAL_BUFFERS` where the runtime makes none over it
    */
-  get bytes(): Uint8Array<ArrayBuffer> {
+  get bytes(): Bytes {
     return new Bytes(this.#look(), this.#start, this.#byteLength)
   }
 
@@ -116,6 +122,7 @@ export class Region {
    * @throws `ERR_OUT_OF_RANGE` for a view that is misaligned or does not fit; and as {@link bytes} does
    */
   view<T extends ArrayBufferView>(type: ViewConstructor<T>, byteOffset: number = 0, length?: number): T {
+    if (arguments.length > 3) throw surplus('view(type, byteOffset, length)', arguments.length)
     const look = (): Part => ({ buffer: this.#look(), start: this.#start, byteLength: this.#byteLength })
     return viewOf(type, look, byteOffset, length)
   }
@@ -129,6 +136,7 @@ export class Region {
    * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`
    */
   pin(until?: PinUntil): Pin {
+    if (arguments.length > 1) throw surplus('pin(until)', arguments.length)
     const wait = arguments.length > 0 ? checkUntil(until) : undefined
     this.#use('pin')
     return new Pin(this.#chunk.owner, wait)
@@ -161,5 +169,7 @@ export class Region {
     throw freed(operation, 'this region is gone. It was freed, or its arena was reset, rewound or disposed')
   }
 }
+
+refuseAsArray(Region, 'Region', rightOf('region'))
 
 export const { makeRegion, isRegion, placeOf, endRegion, addressOf, copyOfRegion } = inside

@@ -41,6 +41,8 @@ const KEY = Symbol('mark')
 
 export let makeMark: (scope: Scope, close: (scope: Scope) => void) => Mark
 
+export let isMark: (value: unknown) => value is Mark
+
 /** The scope that a mark began. */
 export let scopeOf: (mark: Mark) => Scope
 
@@ -65,8 +67,9 @@ export class Mark implements Disposable {
 
   static {
     makeMark = (scope, close) => new Mark(KEY, scope, close)
+    isMark = (value): value is Mark => typeof value === 'object' && value !== null && #scope in value
     scopeOf = (mark) => {
-      if (typeof mark !== 'object' || mark === null || !(#scope in mark)) throw invalidType('mark', 'a Mark', mark)
+      if (!isMark(mark)) throw invalidType('mark', 'a Mark', mark)
       return mark.#scope
     }
   }

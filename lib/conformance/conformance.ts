@@ -1,3 +1,4 @@
+import { surplus } from '../runtime/mistakes.js'
 import type { Allocator } from '../core/allocator.js'
 import * as buffers from './buffers.js'
 import * as consuming from './consuming.js'
@@ -31,5 +32,6 @@ const RULES: readonly Rule[] = [...requests.RULES, ...buffers.RULES, ...ends.RUL
  * ```
  */
 export function conformance(make: () => Allocator): ConformanceTest[] {
+  if (arguments.length > 1) throw surplus('conformance(make)', arguments.length)
   return RULES.map(({ rule, check }) => ({ rule, run: () => check(make()) }))
 }

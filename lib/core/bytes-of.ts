@@ -1,7 +1,7 @@
+import { Bytes } from '../runtime/bytes.js'
 import { invalidType } from '../runtime/errors.js'
 import {
   arrayBufferByteLength,
-  Bytes,
   dataView,
   isSharedArrayBuffer,
   isView,

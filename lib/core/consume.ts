@@ -1,4 +1,5 @@
 import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
+import { surplus } from '../runtime/mistakes.js'
 import { beginConsume, endConsume } from '../runtime/native.js'
 import { process } from '../runtime/process.js'
 import { isInteger, isSafeInteger } from '../runtime/primordials.js'
@@ -37,6 +38,7 @@ export interface AddressRef {
  * cannot be moved
  */
 export function consume(source: AddressRef | NativeBuffer, byteLength: number): NativeBuffer {
+  if (arguments.length > 2) throw surplus('consume(source, byteLength)', arguments.length)
   const length = positiveInteger('byteLength', byteLength)
   if (isNativeBuffer(source)) {
     const [moved, resizeFailed] = moveHandle(source, length)

@@ -1,4 +1,5 @@
-import { Bytes, min, typedArray } from '../runtime/primordials.js'
+import { Bytes } from '../runtime/bytes.js'
+import { min, typedArray } from '../runtime/primordials.js'
 import { UNINIT, type CheckedInit } from './init.js'
 
 const { bufferOf, byteLengthOf, byteOffsetOf, copyWithin, fill, set } = typedArray

@@ -1,4 +1,5 @@
 import { invalidType } from '../runtime/errors.js'
+import { mustBeVisit } from '../runtime/mistakes.js'
 import { createHandle, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
 import { ofThisCopy, withOther } from './other.js'
 import { takeOverIntoCell } from './slots.js'
@@ -19,7 +20,9 @@ import { ticketFor, type Ticket } from './ticket.js'
  * // in the worker: parentPort.on('message', (ticket) => takeOver(ticket).free())
  * ```
  */
-export function handOver(buffer: NativeBuffer): Ticket {
+export function handOver(buffer: NativeBuffer): Ticket
+export function handOver(buffer: NativeBuffer, key?: unknown, collection?: unknown): Ticket {
+  if (arguments.length > 1) mustBeVisit('handOver(buffer)', arguments.length, key, collection)
   if (isNativeBuffer(buffer)) return ticketFor(buffer)
   return withOther(buffer, (other) => ({ ...ofThisCopy(other, 'hand over').handOver() }))
 }
@@ -30,7 +33,9 @@ export function handOver(buffer: NativeBuffer): Ticket {
  * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_BAD_TICKET` if it was taken already, or is none of this process's, or of another copy of
  * cmalloc
  */
-export function takeOver(ticket: Ticket): NativeBuffer {
+export function takeOver(ticket: Ticket): NativeBuffer
+export function takeOver(ticket: Ticket, key?: unknown, collection?: unknown): NativeBuffer {
+  if (arguments.length > 1) mustBeVisit('takeOver(ticket)', arguments.length, key, collection)
   if (typeof ticket !== 'object' || ticket === null) throw invalidType('ticket', 'a ticket of handOver()', ticket)
   const name: unknown = ticket.ticket
   if (typeof name !== 'string') throw invalidType('ticket.ticket', 'a string', name)

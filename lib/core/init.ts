@@ -1,6 +1,7 @@
 import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
 import type { Slot } from '../runtime/native.js'
 import { encodeUtf8, isInteger, isView, typedArray, typedArrayName } from '../runtime/primordials.js'
+import { rightPlace, type Usage } from '../runtime/validate.js'
 
 /**
  * What a block is filled with.
@@ -25,12 +26,12 @@ export type CheckedInit = number | Uint8Array
  *
  * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`, `ERR_OUT_OF_RANGE`
  */
-export function checkOptionalInit(init: unknown, byteLength: number): CheckedInit {
-  return init === undefined ? UNINIT : checkInit(init, byteLength)
+export function checkOptionalInit(init: unknown, byteLength: number, usage?: Usage): CheckedInit {
+  return init === undefined ? UNINIT : checkInit(init, byteLength, usage)
 }
 
 /** Checks an init that must be there. */
-export function checkInit(init: unknown, byteLength: number): CheckedInit {
+export function checkInit(init: unknown, byteLength: number, usage?: Usage): CheckedInit {
   if (init === 'zero') return 0
   if (typeof init === 'number') {
     if (!isInteger(init) || init < 0 || init > 255) throw outOfRange('init', 'an integer from 0 to 255', init)
@@ -45,7 +46,8 @@ export function checkInit(init: unknown, byteLength: number): CheckedInit {
       throw invalidValue("init must not be an empty Uint8Array. For zeros, use 'zero'")
     return simplest(init as Uint8Array)
   }
-  throw invalidType('init', "'zero', an integer from 0 to 255, a string or a Uint8Array", init)
+  const advice = usage && !isView(init) ? rightPlace(init, usage) : undefined
+  throw invalidType('init', "'zero', an integer from 0 to 255, a string or a Uint8Array", init, advice)
 }
 
 /** A pattern of one byte becomes that byte: touching the pages of a new block fills them with it, in one pass. */

@@ -1,6 +1,7 @@
 import { aborted, invalidType, invalidValue } from '../runtime/errors.js'
 import { IncrementalBlock } from '../runtime/native.js'
-import { blockLength, mustBeOptions } from '../runtime/validate.js'
+import { surplus } from '../runtime/mistakes.js'
+import { blockLength, mustBeOptions, type Usage } from '../runtime/validate.js'
 import { checkOptionalInit, fillByte, type CheckedInit, type Init } from './init.js'
 import { createHandle, type NativeBuffer } from './native-buffer.js'
 import { checkMallocOptions, type MallocOptions } from './options.js'
@@ -20,6 +21,13 @@ export interface MallocAsyncOptions extends Omit<MallocOptions, 'lazy'> {
   signal?: AbortSignal | undefined
   /** Is called after each step. If it throws, the allocation ends with that error. */
   onProgress?: ((progress: Progress) => void) | undefined
+}
+
+const OPTIONS = ['signal', 'onProgress', 'align', 'secure', 'lazy'] as const
+
+const USAGE: Usage = {
+  init: "mallocAsync(count, 1, 'zero')",
+  options: 'mallocAsync(count, 1, undefined, { signal })',
 }
 
 /** What is made resident at once: some milliseconds, in which other work can wait for a thread of the pool. */
@@ -56,8 +64,9 @@ export async function mallocAsync(
   init?: Init,
   options: MallocAsyncOptions = {},
 ): Promise<NativeBuffer> {
-  const byteLength = blockLength(count, size)
-  const checked = checkOptionalInit(init, byteLength)
+  if (arguments.length > 4) throw surplus('mallocAsync(count, size, init, options)', arguments.length)
+  const byteLength = blockLength(count, size, USAGE)
+  const checked = checkOptionalInit(init, byteLength, USAGE)
   const { signal, onProgress, special } = checkOptions(options, checked)
   throwIfAborted(signal)
   const incremental = new IncrementalBlock(
@@ -106,7 +115,7 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 function checkOptions(options: unknown, init: CheckedInit) {
-  mustBeOptions(options)
+  mustBeOptions(options, 'mallocAsync()', OPTIONS)
   const { signal, onProgress, align, lazy, secure } = options as Record<
     keyof MallocAsyncOptions | keyof MallocOptions,
     unknown

@@ -1,9 +1,15 @@
-import { blockLength } from '../runtime/validate.js'
+import { mustBeVisit, surplus } from '../runtime/mistakes.js'
+import { blockLength, type Usage } from '../runtime/validate.js'
 import { checkOptionalInit, UNINIT, type Init } from './init.js'
 import { addressOf, createHandle, freeHandle, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
 import { checkMallocOptions, type MallocOptions } from './options.js'
 import { withOther } from './other.js'
 import { allocateCell, allocateCellWith } from './slots.js'
+
+const USAGE: Usage = {
+  init: "malloc(count, 1, 'zero')",
+  options: 'malloc(count, 1, undefined, { align: 4096 })',
+}
 
 /**
  * Allocates `count * size` bytes with C's `malloc`, every page of them resident in physical memory.
@@ -31,8 +37,9 @@ import { allocateCell, allocateCellWith } from './slots.js'
  * ```
  */
 export function malloc(count: number, size: number = 1, init?: Init, options?: MallocOptions): NativeBuffer {
-  const byteLength = blockLength(count, size)
-  const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength)
+  if (arguments.length > 4) throw surplus('malloc(count, size, init, options)', arguments.length)
+  const byteLength = blockLength(count, size, USAGE)
+  const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength, USAGE)
   if (options !== undefined) {
     const special = checkMallocOptions(options, checked)
     if (special !== undefined) return createHandle(allocateCellWith(special, byteLength, checked), byteLength)
@@ -41,12 +48,14 @@ export function malloc(count: number, size: number = 1, init?: Init, options?: M
 }
 
 /**
- * Frees a buffer's block, as {@link NativeBuffer.free} does.
+ * Frees a buffer's block, as {@link NativeBuffer.free} does. `blocks.forEach(free)` frees them all.
  *
  * @throws `ERR_INVALID_ARG_TYPE`; and as that does: `ERR_CMALLOC_FREED` if it is gone already, `ERR_CMALLOC_PINNED` if a
  * pin holds it
  */
-export function free(buffer: NativeBuffer): void {
+export function free(buffer: NativeBuffer): void
+export function free(buffer: NativeBuffer, key?: unknown, collection?: unknown): void {
+  if (arguments.length > 1) mustBeVisit('free(buffer)', arguments.length, key, collection)
   if (!isNativeBuffer(buffer)) return withOther(buffer, (other) => other.free())
   freeHandle(buffer)
 }
@@ -56,7 +65,9 @@ export function free(buffer: NativeBuffer): void {
  *
  * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED`
  */
-export function getBufferAddress(buffer: NativeBuffer): bigint {
+export function getBufferAddress(buffer: NativeBuffer): bigint
+export function getBufferAddress(buffer: NativeBuffer, key?: unknown, collection?: unknown): bigint {
+  if (arguments.length > 1) mustBeVisit('getBufferAddress(buffer)', arguments.length, key, collection)
   if (!isNativeBuffer(buffer)) return withOther(buffer, (other) => other.address())
   return addressOf(buffer)
 }

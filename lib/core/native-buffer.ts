@@ -1,40 +1,28 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { Bytes } from '../runtime/bytes.js'
 import { freed, illegalConstructor, invalidType, outOfRange, pinned } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
-import { Bytes, max, min, typedArray } from '../runtime/primordials.js'
+import { freedOther, mustBeMapped, surplus } from '../runtime/mistakes.js'
+import { makeAdvice, refuseAsArray, rightOf } from '../runtime/no-array.js'
+import { max, min, typedArray } from '../runtime/primordials.js'
 import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
 import { bytesOf } from './bytes-of.js'
 import { DEBUG, noteEnd, noteFirstView, noteLetGo, noteOrigin, withHistory } from './debug.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
+import type { Inside } from './inside.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
 import { allocateCell, freeCell, freeCellNow, initialise, letsGo, recycleEmpty, refresh, type Cell } from './slots.js'
 import { noteView } from './turn.js'
 import { checkUntil, type PinUntil } from './until.js'
 import { usePinned } from './use.js'
-import { viewOf, type Part, type ViewConstructor } from './view.js'
+import { partOf, viewOf, type ViewConstructor } from './view.js'
 
 /** Only this file has it, so that nobody else makes handles. */
 const KEY = Symbol('cmalloc')
-
-/** What other files do with handles, even if a program has replaced their methods. The class defines it. */
-const inside = {} as {
-  /** Makes a handle that owns a cell's block. */
-  createHandle: (cell: Cell, byteLength: number) => NativeBuffer
-  /** Whether a value is a handle, freed or not; runs no code of the value's. */
-  isNativeBuffer: (value: unknown) => value is NativeBuffer
-  addressOf: (buffer: NativeBuffer) => bigint
-  /** `undefined` if the block is gone. */
-  addressIfLive: (buffer: NativeBuffer) => bigint | undefined
-  /** A copy of a part of the block. It makes no `ArrayBuffer` over the block, which may then be swept. */
-  copyOut: (buffer: NativeBuffer, start: number, byteLength: number) => Uint8Array<ArrayBuffer>
-  freeHandle: (buffer: NativeBuffer) => void
-  freeHandleNow: (buffer: NativeBuffer) => void
-  /** Moves the block, resized, to a new handle. Returns whether it could not be resized. */
-  moveHandle: (source: NativeBuffer, byteLength: number) => [moved: NativeBuffer, resizeFailed: boolean]
-  /** Leaves the block to whoever has the ticket. Returns its length. */
-  handOverCell: (source: NativeBuffer, ticket: string) => number
-}
+const inside = {} as Inside<NativeBuffer>
+const ADVICE = makeAdvice('a NativeBuffer', 'post handOver(block)', 'take block.bytes')
+let handles = 0
 
 /**
  * A handle for one block of C memory.
@@ -45,10 +33,14 @@ const inside = {} as {
  * An address does not keep its handle alive: hold on to the handle as long as C code uses the address.
  */
 export class NativeBuffer implements Disposable {
+  /** @internal Tells this handle from others where objects are compared by what they have. It is never written again. */
+  protected readonly handle: number = (handles = (handles + 1) & 0x3fff_ffff)
+  /** @internal */
+  protected readonly advice: symbol = ADVICE
   #cell: Cell | undefined
   #byteLength: number
   /** All of the block's `ArrayBuffer`, once a view was asked for. */
-  #bytes: Uint8Array<ArrayBuffer> | undefined
+  #bytes: Bytes | undefined
 
   /** @internal */
   private constructor(key: symbol, cell: Cell, byteLength: number) {
@@ -123,7 +115,9 @@ export class NativeBuffer implements Disposable {
    * @param data - a typed array, a `DataView`, a `Buffer`, an `ArrayBuffer` or a `SharedArrayBuffer`
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` if there are no bytes; `ERR_CMALLOC_OUT_OF_MEMORY`
    */
-  static from(data: ArrayBufferView | ArrayBufferLike): NativeBuffer {
+  static from(data: ArrayBufferView | ArrayBufferLike): NativeBuffer
+  static from(data: ArrayBufferView | ArrayBufferLike, _index?: unknown, all?: unknown): NativeBuffer {
+    if (arguments.length > 1) mustBeMapped('NativeBuffer.from(data)', arguments.length, all)
     const bytes = bytesOf(data)
     const byteLength = typedArray.byteLengthOf(bytes)
     if (byteLength === 0) throw outOfRange('The length of data', 'at least one byte', 0)
@@ -174,6 +168,7 @@ export class NativeBuffer implements Disposable {
    * ```
    */
   pin(until?: PinUntil): Pin {
+    if (arguments.length > 1) throw surplus('pin(until)', arguments.length)
     // `pin(fs.write(…, callback))` would pin for ever.
     const wait = arguments.length > 0 ? checkUntil(until) : undefined
     // Last: the checks may have run code of the program, which may have freed the block.
@@ -194,7 +189,8 @@ export class NativeBuffer implements Disposable {
    * const written = await malloc(2 ** 20, 1, 'A').use((bytes) => file.write(bytes))
    * ```
    */
-  use<R>(work: (bytes: Uint8Array<ArrayBuffer>) => R): R {
+  use<R>(work: (bytes: Bytes) => R): R {
+    if (arguments.length > 1) throw surplus('use(work)', arguments.length)
     if (typeof work !== 'function')
       throw invalidType('work', 'a function, as in use((bytes) => file.write(bytes))', work)
     this.#use('use')
@@ -218,7 +214,7 @@ export class NativeBuffer implements Disposable {
    *
    * @throws as {@link buffer} does
    */
-  get bytes(): Uint8Array<ArrayBuffer> {
+  get bytes(): Bytes {
     return this.#view()
   }
 
@@ -231,12 +227,8 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_OUT_OF_RANGE` for a view that is misaligned or does not fit; and as {@link buffer} does
    */
   view<T extends ArrayBufferView>(type: ViewConstructor<T>, byteOffset: number = 0, length?: number): T {
-    const look = (): Part => ({
-      buffer: typedArray.bufferOf(this.#view()) as ArrayBuffer,
-      start: 0,
-      byteLength: this.#byteLength,
-    })
-    return viewOf(type, look, byteOffset, length)
+    if (arguments.length > 3) throw surplus('view(type, byteOffset, length)', arguments.length)
+    return viewOf(type, () => partOf(this.#view()), byteOffset, length)
   }
 
   /**
@@ -248,6 +240,7 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_FREED`, and for bad arguments as `malloc` does
    */
   fill(init: Init, start?: number, end?: number): this {
+    if (arguments.length > 3) throw surplus('fill(init, start, end)', arguments.length)
     const size = this.#byteLength
     const checked = checkInit(init, size)
     const from = index('start', start, 0, size)
@@ -265,6 +258,7 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_FREED`; `ERR_OUT_OF_RANGE` if there is nothing to copy; `ERR_CMALLOC_OUT_OF_MEMORY`
    */
   slice(start?: number, end?: number): NativeBuffer {
+    if (arguments.length > 2) throw surplus('slice(start, end)', arguments.length)
     const size = this.#byteLength
     const from = relativeIndex('start', start, 0, size)
     const to = relativeIndex('end', end, size, size)
@@ -288,6 +282,7 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block
    */
   resize(byteLength: number, init?: Init): this {
+    if (arguments.length > 2) throw surplus('resize(byteLength, init)', arguments.length)
     const length = positiveInteger('byteLength', byteLength)
     const old = this.#byteLength
     const checked = checkOptionalInit(init, max(length - old, 1))
@@ -315,6 +310,7 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_FREED`; `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` where it cannot tell
    */
   residentBytes(): number {
+    if (arguments.length > 0) throw surplus('residentBytes()', arguments.length)
     return this.#use('look at the pages').slot.residentBytes()
   }
 
@@ -328,6 +324,7 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block
    */
   release(): bigint {
+    if (arguments.length > 0) throw surplus('release()', arguments.length)
     const [cell, address] = this.#end('release', ({ slot }) => slot.release())
     if (DEBUG) noteEnd(this, 'release()')
     recycleEmpty(cell)
@@ -347,7 +344,10 @@ export class NativeBuffer implements Disposable {
    * @throws `ERR_CMALLOC_CORRUPTED`, only in the debug mode, if somebody wrote past the end of the block, which is freed
    * all the same
    */
-  free(): void {
+  free(): void
+  free(other?: unknown): void {
+    // It may be the listener of an event, which passes something. To be given a block is a mistake.
+    if (other !== undefined && other !== this && isNativeBuffer(other)) throw freedOther()
     freeHandle(this)
   }
 
@@ -385,7 +385,7 @@ export class NativeBuffer implements Disposable {
     return this.#cell
   }
 
-  #view(): Uint8Array<ArrayBuffer> {
+  #view(): Bytes {
     const { slot } = this.#use('view')
     // It is empty if somebody else detached the ArrayBuffer. The slot knows whether there can be another one.
     if (this.#bytes !== undefined && typedArray.byteLengthOf(this.#bytes) > 0) return this.#bytes
@@ -433,7 +433,7 @@ export class NativeBuffer implements Disposable {
    * Puts the block back after a call has refused it, with its `ArrayBuffer`: a collected one would count as escaped. A
    * corrupt block is freed although the call throws: it does not come back.
    */
-  #restore(cell: Cell, byteLength: number, bytes: Uint8Array<ArrayBuffer> | undefined): void {
+  #restore(cell: Cell, byteLength: number, bytes: Bytes | undefined): void {
     if (cell.slot.freed) return
     // The key is stale if the call went half-way.
     refresh(cell)
@@ -442,6 +442,8 @@ export class NativeBuffer implements Disposable {
     this.#cell = cell
   }
 }
+
+refuseAsArray(NativeBuffer, 'NativeBuffer', rightOf('block'))
 
 export const { createHandle, isNativeBuffer, addressOf, addressIfLive, copyOut, freeHandle, freeHandleNow } = inside
 export const { moveHandle, handOverCell } = inside

@@ -34,6 +34,8 @@ export interface CheckedOptions {
   readonly secure: boolean
 }
 
+const OPTIONS = ['align', 'lazy', 'secure'] as const satisfies (keyof MallocOptions)[]
+
 const LARGEST_ALIGNMENT = 2 ** 32
 
 /**
@@ -42,7 +44,7 @@ const LARGEST_ALIGNMENT = 2 ** 32
  * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE`
  */
 export function checkMallocOptions(options: unknown, init: CheckedInit): CheckedOptions | undefined {
-  mustBeOptions(options)
+  mustBeOptions(options, 'malloc()', OPTIONS)
   const { align, lazy, secure } = options as Record<keyof MallocOptions, unknown>
   const checked = {
     align: checkAlign(align),
@@ -56,7 +58,8 @@ export function checkMallocOptions(options: unknown, init: CheckedInit): Checked
   return checked.align > 1 || checked.lazy || checked.secure ? checked : undefined
 }
 
-function checkAlign(align: unknown): number {
+/** The alignment that was asked for; 1 if none was. */
+export function checkAlign(align: unknown): number {
   if (align === undefined) return 1
   if (typeof align !== 'number') throw invalidType('options.align', 'a number', align)
   // A power of two has one bit; and 2^32 none of the 32 that are looked at.

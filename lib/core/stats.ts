@@ -1,6 +1,7 @@
 import { invalidType } from '../runtime/errors.js'
 import * as native from '../runtime/native.js'
 import type { ThreadStats } from '../runtime/native.js'
+import { surplus } from '../runtime/mistakes.js'
 import { positiveInteger } from '../runtime/validate.js'
 
 export type { ThreadStats } from '../runtime/native.js'
@@ -14,16 +15,18 @@ export interface ProcessStats extends Omit<native.ProcessStats, 'memoryLimit' | 
 }
 
 /**
- * What the blocks of the whole process use; if it has loaded two copies of cmalloc, those of this copy. To look up `availableBytes` takes some
- * 50 µs.
+ * What the blocks of the whole process use; if it has loaded two copies of cmalloc, those of this copy. To look up
+ * `availableBytes` takes some 50 µs.
  */
 export function stats(): ProcessStats {
+  if (arguments.length > 0) throw surplus('stats()', arguments.length)
   const counts = native.stats()
   return { ...counts, memoryLimit: counts.memoryLimit ?? null, availableBytes: counts.availableBytes ?? null }
 }
 
 /** What the handles of the calling thread did. */
 export function perThread(): ThreadStats {
+  if (arguments.length > 0) throw surplus('perThread()', arguments.length)
   return { ...native.perThread() }
 }
 
@@ -35,6 +38,7 @@ export function perThread(): ThreadStats {
  * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`
  */
 export function setMemoryLimit(bytes: number | null): void {
+  if (arguments.length > 1) throw surplus('setMemoryLimit(bytes)', arguments.length)
   if (bytes === undefined) throw invalidType('bytes', 'a number or null', bytes)
   native.setMemoryLimit(bytes === null ? null : positiveInteger('bytes', bytes))
 }

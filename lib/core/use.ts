@@ -1,14 +1,11 @@
+import type { Bytes } from '../runtime/bytes.js'
 import { disposeWhenUnpinned, Pin, type Pinnable } from './pin.js'
 
 /**
  * Calls `work` with the bytes of a handle, which is pinned until `work` has returned or, if it returned a promise, until
  * that is settled; then the handle is disposed. The error of `work` wins over one of that end.
  */
-export function usePinned<R>(
-  handle: Pinnable,
-  bytes: Uint8Array<ArrayBuffer>,
-  work: (bytes: Uint8Array<ArrayBuffer>) => R,
-): R {
+export function usePinned<R>(handle: Pinnable, bytes: Bytes, work: (bytes: Bytes) => R): R {
   const pin = new Pin(handle)
   const end = (): void => {
     disposeWhenUnpinned(handle)

@@ -1,5 +1,5 @@
 import { invalidType, outOfRange } from '../runtime/errors.js'
-import { bufferFrom, floor, NodeBuffer } from '../runtime/primordials.js'
+import { bufferFrom, floor, NodeBuffer, typedArray } from '../runtime/primordials.js'
 import { index } from '../runtime/validate.js'
 
 /** The constructor of a typed array or of `DataView`; `Buffer` too. `length` counts elements, of a `DataView` bytes. */
@@ -14,6 +14,12 @@ export interface Part {
   readonly buffer: ArrayBuffer
   readonly start: number
   readonly byteLength: number
+}
+
+/** The part that a typed array has. */
+export function partOf(bytes: Uint8Array): Part {
+  const { bufferOf, byteOffsetOf, byteLengthOf } = typedArray
+  return { buffer: bufferOf(bytes) as ArrayBuffer, start: byteOffsetOf(bytes), byteLength: byteLengthOf(bytes) }
 }
 
 /**

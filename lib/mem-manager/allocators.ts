@@ -2,6 +2,7 @@ import type { Allocator } from '../core/allocator.js'
 import { consume } from '../core/consume.js'
 import { free, getBufferAddress, malloc } from '../core/malloc.js'
 import { invalidType, invalidValue } from '../runtime/errors.js'
+import { surplus } from '../runtime/mistakes.js'
 import { freeze, mapForEach, mapGet, mapSet } from '../runtime/primordials.js'
 import { arrayBufferAllocator } from './array-buffer-allocator.js'
 
@@ -30,6 +31,7 @@ mapSet(allocators, 'ArrayBuffer', arrayBufferAllocator)
  * ```
  */
 export function registerAllocator(name: string, allocator: Allocator): void {
+  if (arguments.length > 2) throw surplus('registerAllocator(name, allocator)', arguments.length)
   if (typeof name !== 'string') throw invalidType('name', 'a string', name)
   if (name === '') throw invalidValue('name must not be empty')
   if (mapGet(allocators, name) !== undefined) {

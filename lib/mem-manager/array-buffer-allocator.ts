@@ -3,10 +3,13 @@ import { fillBytes } from '../core/fill-bytes.js'
 import { checkOptionalInit, type Init } from '../core/init.js'
 import { markSelfFreeing } from '../core/self-freeing.js'
 import { stats } from '../core/stats.js'
+import { Bytes } from '../runtime/bytes.js'
 import { escaped, freedBefore, illegalConstructor, invalidType, outOfMemory } from '../runtime/errors.js'
+import { mustBeVisit, surplus } from '../runtime/mistakes.js'
 import { addressOfArrayBuffer } from '../runtime/native.js'
-import { arrayBufferByteLength, Bytes, detach, freeze, PlainArrayBuffer, typedArray } from '../runtime/primordials.js'
-import { blockLength } from '../runtime/validate.js'
+import { makeAdvice, refuseAsArray, rightOf } from '../runtime/no-array.js'
+import { arrayBufferByteLength, detach, freeze, PlainArrayBuffer, typedArray } from '../runtime/primordials.js'
+import { blockLength, type Usage } from '../runtime/validate.js'
 
 /** Only this file has it, so that nobody else makes buffers. */
 const KEY = Symbol('cmalloc')
@@ -16,17 +19,24 @@ const LARGE = 16 * 2 ** 20
 
 const WHAT = 'PlainBuffer'
 
-let create: (bytes: Uint8Array<ArrayBuffer>) => PlainBuffer
+const USAGE: Usage = {
+  init: "arrayBufferAllocator.malloc(count, 1, 'zero')",
+  options: 'malloc(count, 1, undefined, { align: 4096 }) of cmalloc, as an ArrayBuffer has none',
+}
+
+let create: (bytes: Bytes) => PlainBuffer
 let isPlainBuffer: (value: unknown) => value is PlainBuffer
 let addressOf: (buffer: PlainBuffer) => bigint
 let end: (buffer: PlainBuffer) => void
 
 /** What {@link arrayBufferAllocator} hands out: an `ArrayBuffer` that has an end. */
 export class PlainBuffer implements AllocatedBuffer {
-  #bytes: Uint8Array<ArrayBuffer> | undefined
+  /** @internal What tells this buffer from others where objects are compared or cloned. */
+  protected readonly advice: symbol = makeAdvice('a PlainBuffer', 'post buffer.bytes', 'take those')
+  #bytes: Bytes | undefined
 
   /** @internal */
-  private constructor(key: symbol, bytes: Uint8Array<ArrayBuffer>) {
+  private constructor(key: symbol, bytes: Bytes) {
     if (key !== KEY) throw illegalConstructor('A PlainBuffer', 'arrayBufferAllocator.malloc()')
     this.#bytes = bytes
   }
@@ -62,17 +72,19 @@ export class PlainBuffer implements AllocatedBuffer {
    *
    * @throws `ERR_CMALLOC_FREED`; `ERR_CMALLOC_ESCAPED` if the `ArrayBuffer` was transferred away
    */
-  get bytes(): Uint8Array<ArrayBuffer> {
+  get bytes(): Bytes {
     return this.#use('get the bytes')
   }
 
-  #use(operation: string): Uint8Array<ArrayBuffer> {
+  #use(operation: string): Bytes {
     const bytes = this.#bytes
     if (bytes === undefined) throw freedBefore(operation, WHAT)
     if (arrayBufferByteLength(typedArray.bufferOf(bytes)) === 0) throw escaped(operation)
     return bytes
   }
 }
+
+refuseAsArray(PlainBuffer, WHAT, { ...rightOf('buffer'), numbers: 'new Float64Array(buffer.bytes.buffer)' })
 
 /**
  * Hands out plain `ArrayBuffer`s, by the same rules as cmalloc does. They are not made resident, C code cannot own
@@ -92,19 +104,22 @@ export const arrayBufferAllocator: Allocator<PlainBuffer> = freeze({ malloc, fre
 markSelfFreeing(arrayBufferAllocator)
 
 function malloc(count: number, size: number = 1, init?: Init): PlainBuffer {
-  const byteLength = blockLength(count, size)
-  const checked = checkOptionalInit(init, byteLength)
+  if (arguments.length > 3) throw surplus('malloc(count, size, init)', arguments.length)
+  const byteLength = blockLength(count, size, USAGE)
+  const checked = checkOptionalInit(init, byteLength, USAGE)
   const bytes = allocate(byteLength)
   // It is zero already.
   if (checked !== 0) fillBytes(bytes, checked, 0, byteLength)
   return create(bytes)
 }
 
-function free(buffer: PlainBuffer): void {
+function free(buffer: PlainBuffer, key?: unknown, collection?: unknown): void {
+  if (arguments.length > 1) mustBeVisit('free(buffer)', arguments.length, key, collection)
   end(checkBuffer(buffer))
 }
 
-function getBufferAddress(buffer: PlainBuffer): bigint {
+function getBufferAddress(buffer: PlainBuffer, key?: unknown, collection?: unknown): bigint {
+  if (arguments.length > 1) mustBeVisit('getBufferAddress(buffer)', arguments.length, key, collection)
   return addressOf(checkBuffer(buffer))
 }
 
@@ -114,7 +129,7 @@ function checkBuffer(buffer: unknown): PlainBuffer {
 }
 
 /** The runtime's own error says neither how much was asked for, nor that it was memory that was missing. */
-function allocate(byteLength: number): Uint8Array<ArrayBuffer> {
+function allocate(byteLength: number): Bytes {
   if (byteLength >= LARGE) {
     const { availableBytes } = stats()
     if (availableBytes !== null && byteLength > availableBytes) {

@@ -7,10 +7,12 @@ import type { Init } from '../core/init.js'
 import { copyOut, isNativeBuffer } from '../core/native-buffer.js'
 import { isSelfFreeing } from '../core/self-freeing.js'
 import type { ViewConstructor } from '../core/view.js'
+import { Bytes } from '../runtime/bytes.js'
 import { freedBefore, invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
+import { surplus } from '../runtime/mistakes.js'
+import { makeAdvice, refuseAsArray, type Right } from '../runtime/no-array.js'
 import {
-  Bytes,
   floor,
   isSafeInteger,
   mapDelete,
@@ -23,11 +25,11 @@ import {
   weakMapDelete,
   weakMapSet,
 } from '../runtime/primordials.js'
-import { blockLength, index, mustBeOptions } from '../runtime/validate.js'
+import { blockLength, index, mustBeOptions, type Usage } from '../runtime/validate.js'
 import { findAllocator } from './allocators.js'
 import { callStub, hasEnded, warnOfStub, type DeathStub } from './death.js'
 import { nextIdentifier, refuseManaged, register, unregister, type Managed } from './managed.js'
-import { elementSizeOf, makeView, shapeOf, viewName, type ManagedView, type ViewOptions } from './view.js'
+import { elementSizeOf, makeView, shapeOf, VIEW_OPTIONS, viewName, type ManagedView, type ViewOptions } from './view.js'
 
 /** What a manager that consumes a block can be told. */
 export interface ConsumeOptions {
@@ -44,6 +46,19 @@ export interface MemManagerOptions extends ConsumeOptions {
   /** What the memory is filled with; if omitted, what the allocator leaves there. */
   init?: Init | undefined
 }
+
+const USAGE: Usage = {
+  init: "new MemManager(count, 1, { init: 'zero' })",
+  options: "new MemManager(count, 1, { init: 'zero' })",
+}
+
+const RIGHT: Right = {
+  bytes: 'manager.createView(Uint8Array)',
+  numbers: 'manager.createView(Float64Array)',
+  length: 'manager.bufferSize',
+}
+
+const OPTIONS = ['init', 'allocator', 'delayedGc', 'deathStub'] as const satisfies (keyof MemManagerOptions)[]
 
 /** As an option: the block to consume, in place of an allocation. */
 const SOURCE = Symbol('source')
@@ -75,6 +90,8 @@ const managersOfViews = new WeakMap<object, MemManager>()
  * ```
  */
 export class MemManager implements Disposable {
+  /** @internal What tells this manager from others where objects are compared or cloned. */
+  protected readonly advice: symbol = makeAdvice('a MemManager', 'copy a view', 'take its views')
   readonly #managed: Managed
   readonly #allocator: Allocator
   readonly #elementSize: number
@@ -94,7 +111,8 @@ export class MemManager implements Disposable {
    * It is not freed: nobody knows whose it is
    */
   constructor(count: number, size: number = 1, options: MemManagerOptions = {}) {
-    const asked = blockLength(count, size)
+    if (arguments.length > 3) throw surplus('new MemManager(count, size, options)', arguments.length)
+    const asked = blockLength(count, size, USAGE)
     const { allocator, init, delayedGc, deathStub, source } = checkOptions(options)
     const buffer = source === undefined ? allocator.malloc(count, size, init) : takeOver(allocator, source, asked)
     const byteLength = checkLength(buffer, asked, source !== undefined)
@@ -134,7 +152,8 @@ export class MemManager implements Disposable {
    * @throws `ERR_CMALLOC_ALREADY_OWNED` if the block overlaps what a manager of this thread has. Nothing is changed then
    */
   static consume(source: AddressRef, count: number, size: number = 1, options: ConsumeOptions = {}): MemManager {
-    mustBeOptions(options)
+    if (arguments.length > 4) throw surplus('consume(source, count, size, options)', arguments.length)
+    mustBeOptions(options, 'MemManager.consume()', OPTIONS)
     const { allocator, delayedGc, deathStub, init } = options as MemManagerOptions
     if (init !== undefined) throw invalidValue('options.init must be omitted: a block that is consumed keeps its bytes')
     const internal: MemManagerOptions & { [SOURCE]: AddressRef } = { allocator, delayedGc, deathStub, [SOURCE]: source }
@@ -143,6 +162,7 @@ export class MemManager implements Disposable {
 
   /** The managers whose collection is delayed, in the order in which they were made. */
   static delayedGcObjects(): MemManager[] {
+    if (arguments.length > 0) throw surplus('delayedGcObjects()', arguments.length)
     const managers: MemManager[] = []
     let count = 0
     mapForEach(delayed, (manager) => void (managers[count++] = manager))
@@ -197,7 +217,8 @@ export class MemManager implements Disposable {
    * new MemManager(20, 1, { init: 'A' }).extractBufferRegion(5, 10) // six bytes of 65
    * ```
    */
-  extractBufferRegion(start?: number, end?: number): Uint8Array<ArrayBuffer> {
+  extractBufferRegion(start?: number, end?: number): Bytes {
+    if (arguments.length > 2) throw surplus('extractBufferRegion(start, end)', arguments.length)
     const buffer = this.#use('extract a region')
     const last = this.#managed.byteLength - 1
     const from = index('start', start, 0, last)
@@ -226,9 +247,10 @@ export class MemManager implements Disposable {
    * ```
    */
   createView<T extends ArrayBufferView>(type: ViewConstructor<T>, options: ViewOptions = {}): ManagedView<T> {
+    if (arguments.length > 2) throw surplus('createView(type, options)', arguments.length)
     this.#use('create a view')
     const elementSize = elementSizeOf(type)
-    mustBeOptions(options)
+    mustBeOptions(options, 'createView()', VIEW_OPTIONS)
     const { name: wanted, dims } = options
     const name = viewName(wanted, type)
     const shape = shapeOf(dims, elementSize, this.#managed.byteLength)
@@ -250,6 +272,7 @@ export class MemManager implements Disposable {
    * @throws `ERR_CMALLOC_FREED`
    */
   getView<T extends ArrayBufferView = ArrayBufferView>(name: string): ManagedView<T> | undefined {
+    if (arguments.length > 1) throw surplus('getView(name)', arguments.length)
     this.#use('get a view')
     return this.#views && (mapGet(this.#views, name) as ManagedView<T> | undefined)
   }
@@ -260,6 +283,7 @@ export class MemManager implements Disposable {
    * @throws `ERR_CMALLOC_FREED`
    */
   deleteView(name: string): boolean {
+    if (arguments.length > 1) throw surplus('deleteView(name)', arguments.length)
     const view = this.getView(name)
     if (view === undefined) return false
     weakMapDelete(managersOfViews, view)
@@ -347,6 +371,8 @@ export class MemManager implements Disposable {
   }
 }
 
+refuseAsArray(MemManager, 'MemManager', RIGHT, false)
+
 interface CheckedOptions {
   allocator: Allocator
   init: Init | undefined
@@ -356,7 +382,7 @@ interface CheckedOptions {
 }
 
 function checkOptions(options: unknown): CheckedOptions {
-  mustBeOptions(options)
+  mustBeOptions(options, 'new MemManager()', OPTIONS)
   const given = options as MemManagerOptions & { [SOURCE]?: AddressRef }
   const { allocator = 'CMalloc', init, delayedGc = false, deathStub } = given
   if (typeof delayedGc !== 'boolean') throw invalidType('options.delayedGc', 'a boolean', delayedGc)

@@ -1,6 +1,6 @@
-import { viewOf, type ViewConstructor } from '../core/view.js'
+import { partOf, viewOf, type ViewConstructor } from '../core/view.js'
 import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
-import { defineProperty, floor, freeze, isArray, isSafeInteger, typedArray } from '../runtime/primordials.js'
+import { defineProperty, floor, freeze, isArray, isSafeInteger } from '../runtime/primordials.js'
 import { positiveInteger } from '../runtime/validate.js'
 
 /** A typed array over the memory of a manager, with the shape that it was made with. */
@@ -16,6 +16,8 @@ export interface ViewOptions {
   /** How many elements there are in each dimension: positive integers. All the memory, in one, if omitted. */
   dims?: readonly number[] | undefined
 }
+
+export const VIEW_OPTIONS = ['name', 'dims'] as const satisfies (keyof ViewOptions)[]
 
 /** The size of an element of a typed array's class. */
 export function elementSizeOf(type: unknown): number {
@@ -67,15 +69,10 @@ export function makeView<T extends ArrayBufferView>(
   dims: readonly number[],
   bytes: Uint8Array,
 ): ManagedView<T> {
-  const part = {
-    buffer: typedArray.bufferOf(bytes) as ArrayBuffer,
-    start: typedArray.byteOffsetOf(bytes),
-    byteLength: typedArray.byteLengthOf(bytes),
-  }
   let elements = 1
   for (let index = 0; index < dims.length; index++) elements *= dims[index]!
   return defineProperty(
-    viewOf(type, () => part, 0, elements),
+    viewOf(type, () => partOf(bytes), 0, elements),
     'dims',
     { value: dims },
   ) as ManagedView<T>

@@ -4,12 +4,16 @@ import type { Allocator } from '../core/allocator.js'
 import { checkOptionalInit, type Init } from '../core/init.js'
 import { free, getBufferAddress } from '../core/malloc.js'
 import { createHandle, type NativeBuffer } from '../core/native-buffer.js'
+import { checkAlign } from '../core/options.js'
 import { markSelfFreeing } from '../core/self-freeing.js'
 import { allocateCellFrom } from '../core/slots.js'
 import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
+import { INSPECT } from '../runtime/inspect.js'
+import { mustBeVisit, surplus } from '../runtime/mistakes.js'
 import { BlockPool } from '../runtime/native.js'
+import { makeAdvice } from '../runtime/no-array.js'
 import { isArray, isSafeInteger } from '../runtime/primordials.js'
-import { blockLength, mustBeOptions, positiveInteger } from '../runtime/validate.js'
+import { blockLength, mustBeOptions, positiveInteger, type Usage } from '../runtime/validate.js'
 import { watchIdle } from './idle.js'
 
 /** What a pool can be told. */
@@ -27,6 +31,11 @@ export interface PoolOptions {
    * leaves the pool, and copies made with `slice`, are not zeroed. `false` if omitted.
    */
   readonly scrub?: boolean | undefined
+  /**
+   * What the addresses of its blocks are multiples of, a power of two as for `malloc` of `cmalloc`: 4096 for files that
+   * are opened with `O_DIRECT`. If omitted, as C's `malloc` aligns.
+   */
+  readonly align?: number | undefined
   /** Frees blocks that have been retained for so long, an integer from 1 to 2^31 - 1. If omitted, they stay. */
   readonly idleMilliseconds?: number | undefined
 }
@@ -42,6 +51,21 @@ export interface PoolStats {
   /** Their bytes, each block with the whole length of its class. `stats().liveBytes` of `cmalloc` has them too. */
   retainedBytes: number
 }
+
+const OPTIONS = [
+  'retainBytes',
+  'classes',
+  'scrub',
+  'align',
+  'idleMilliseconds',
+] as const satisfies (keyof PoolOptions)[]
+
+const USAGE: Usage = {
+  init: "pool.malloc(count, 1, 'zero')",
+  options: 'new Pool({ retainBytes, align: 4096 }), as all blocks of a pool have the same',
+}
+
+const OPTIONS_ARE_ITS = `For options, write ${USAGE.options}`
 
 /** What a timer counts in. */
 const LONGEST_TIMER = 2 ** 31 - 1
@@ -67,6 +91,8 @@ const LONGEST_TIMER = 2 ** 31 - 1
  * ```
  */
 export class Pool implements Allocator<NativeBuffer>, Disposable {
+  /** @internal What tells this pool from others where objects are compared or cloned. */
+  protected readonly advice: symbol = makeAdvice('a Pool', 'make one in each thread', 'take pool.stats()')
   readonly #pool: BlockPool
   readonly #watch: (() => void) | undefined
 
@@ -75,8 +101,9 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`, `ERR_INVALID_ARG_VALUE` for options that make no sense
    */
   constructor(options: PoolOptions) {
-    const { retainBytes, classes, scrub, idleMilliseconds } = checkOptions(options)
-    this.#pool = new BlockPool(retainBytes, classes, scrub)
+    if (arguments.length > 1) throw surplus('new Pool(options)', arguments.length)
+    const { retainBytes, classes, scrub, align, idleMilliseconds } = checkOptions(options)
+    this.#pool = new BlockPool(retainBytes, classes, scrub, align)
     markSelfFreeing(this)
     if (idleMilliseconds !== undefined) this.#watch = watchIdle(this.#pool, idleMilliseconds)
   }
@@ -91,8 +118,9 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
    * @throws as `malloc` of `cmalloc` does; `ERR_CMALLOC_FREED` if the pool was disposed
    */
   malloc(count: number, size: number = 1, init?: Init): NativeBuffer {
-    const byteLength = blockLength(count, size)
-    const cell = allocateCellFrom(this.#pool, byteLength, checkOptionalInit(init, byteLength))
+    if (arguments.length > 3) throw surplus('malloc(count, size, init) of a Pool', arguments.length, OPTIONS_ARE_ITS)
+    const byteLength = blockLength(count, size, USAGE)
+    const cell = allocateCellFrom(this.#pool, byteLength, checkOptionalInit(init, byteLength, USAGE))
     this.#watch?.()
     return createHandle(cell, byteLength)
   }
@@ -102,7 +130,9 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
    *
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED` if it is gone already; `ERR_CMALLOC_PINNED`
    */
-  free(buffer: NativeBuffer): void {
+  free(buffer: NativeBuffer): void
+  free(buffer: NativeBuffer, key?: unknown, collection?: unknown): void {
+    if (arguments.length > 1) mustBeVisit('free(buffer)', arguments.length, key, collection)
     free(buffer)
   }
 
@@ -111,7 +141,9 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
    *
    * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_FREED`
    */
-  getBufferAddress(buffer: NativeBuffer): bigint {
+  getBufferAddress(buffer: NativeBuffer): bigint
+  getBufferAddress(buffer: NativeBuffer, key?: unknown, collection?: unknown): bigint {
+    if (arguments.length > 1) mustBeVisit('getBufferAddress(buffer)', arguments.length, key, collection)
     return getBufferAddress(buffer)
   }
 
@@ -123,6 +155,7 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
    * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`
    */
   trim(retainBytes: number = 0): number {
+    if (arguments.length > 1) throw surplus('trim(retainBytes)', arguments.length)
     if (typeof retainBytes !== 'number') throw invalidType('retainBytes', 'a number', retainBytes)
     if (retainBytes < 0 || !isSafeInteger(retainBytes)) {
       throw outOfRange('retainBytes', 'an integer from 0 to 2^53 - 1', retainBytes)
@@ -132,6 +165,7 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
 
   /** What the pool did, and what it retains. */
   stats(): PoolStats {
+    if (arguments.length > 0) throw surplus('stats()', arguments.length)
     return { ...this.#pool.stats() }
   }
 
@@ -142,16 +176,24 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
   [Symbol.dispose](): void {
     this.#pool.close()
   }
+
+  /** @internal What `console.log` shows. */
+  [INSPECT](): string {
+    if (!(#pool in this)) return 'Pool {}'
+    const { retainedBlocks, retainedBytes } = this.#pool.stats()
+    return `Pool { retainedBlocks: ${retainedBlocks}, retainedBytes: ${retainedBytes} }`
+  }
 }
 
 function checkOptions(options: unknown): PoolOptions & { classes: number[] | undefined } {
-  mustBeOptions(options)
-  const { retainBytes, classes, scrub, idleMilliseconds } = options as Record<keyof PoolOptions, unknown>
+  mustBeOptions(options, 'new Pool()', OPTIONS)
+  const { retainBytes, classes, scrub, align, idleMilliseconds } = options as Record<keyof PoolOptions, unknown>
   if (scrub !== undefined && typeof scrub !== 'boolean') throw invalidType('options.scrub', 'a boolean', scrub)
   return {
     retainBytes: positiveInteger('options.retainBytes', retainBytes),
     classes: classes === undefined ? undefined : checkClasses(classes),
     scrub,
+    align: align === undefined ? undefined : checkAlign(align),
     idleMilliseconds: idleMilliseconds === undefined ? undefined : checkIdle(idleMilliseconds),
   }
 }

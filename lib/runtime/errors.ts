@@ -28,9 +28,15 @@ function create(Class: ErrorClass, code: ErrorCode, message: string): Error {
   return assign(new Class(message), { code })
 }
 
-/** An argument of the wrong type: says what was expected, and what came. */
-export function invalidType(name: string, expected: string, value: unknown): Error {
-  return create(TypeError, 'ERR_INVALID_ARG_TYPE', `${name} must be ${expected}. Received ${describe(value)}`)
+/** An argument of the wrong type: says what was expected, what came, and perhaps what to do. */
+export function invalidType(name: string, expected: string, value: unknown, advice?: string): Error {
+  const message = `${name} must be ${expected}. Received ${describe(value)}`
+  return create(TypeError, 'ERR_INVALID_ARG_TYPE', advice === undefined ? message : `${message}. ${advice}`)
+}
+
+/** Something that is used as what it is not. */
+export function wrongUse(message: string): Error {
+  return create(TypeError, 'ERR_INVALID_ARG_TYPE', message)
 }
 
 /** An argument of the right type with a value that makes no sense. */

@@ -82,7 +82,6 @@ if ((Symbol.dispose as symbol | undefined) === undefined) {
 }
 
 /** The classes, which a program may replace as well. */
-export const Bytes = Uint8Array
 export const PlainArrayBuffer = ArrayBuffer
 export const PlainMap = Map
 

@@ -1,11 +1,25 @@
 import { invalidType, outOfRange } from './errors.js'
-import { isInteger, isSafeInteger, max, min } from './primordials.js'
+import { mustKnow } from './mistakes.js'
+import { isInteger, isSafeInteger, isView, max, min } from './primordials.js'
 
 const POSITIVE = 'an integer from 1 to 2^53 - 1'
 
-/** The options of a call: an object, whatever it has. */
-export function mustBeOptions(options: unknown): asserts options is object {
+/** The options of a call: an object with none but those that are known. */
+export function mustBeOptions(options: unknown, call: string, known: readonly string[]): asserts options is object {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
+  mustKnow(options, call, known)
+}
+
+/** How a call is written that allocates: for who has put an init or options in the place of another argument. */
+export interface Usage {
+  readonly init: string
+  readonly options: string
+}
+
+/** What to do about an argument that is in the wrong place. */
+export function rightPlace(value: unknown, { init, options }: Usage): string | undefined {
+  if (typeof value === 'string' || isView(value)) return `To fill the memory, write ${init}`
+  return typeof value === 'object' && value !== null ? `For options, write ${options}` : undefined
 }
 
 /** A number of bytes or of elements: a positive safe integer, nothing else. */
@@ -16,7 +30,8 @@ export function positiveInteger(name: string, value: unknown): number {
 }
 
 /** The length in bytes of `count` elements of `size` bytes. */
-export function blockLength(count: unknown, size: unknown): number {
+export function blockLength(count: unknown, size: unknown, usage: Usage): number {
+  if (typeof size !== 'number') throw invalidType('size', 'a number', size, rightPlace(size, usage))
   const byteLength = positiveInteger('count', count) * positiveInteger('size', size)
   if (!isSafeInteger(byteLength)) throw outOfRange('count * size', POSITIVE, byteLength)
   return byteLength

@@ -13,7 +13,7 @@
 /** The raw calls that `takeRawCalls` hands out. */
 export interface RawCalls {
   /** The arguments and results of the calls: a key; a length, then an address or a reason; a byte to fill with. */
-  readonly registers: Float64Array<ArrayBuffer>
+  readonly registers: ReturnType<typeof Float64Array.of>
   /** Allocates into a slot. */
   allocate(this: void): void
   /** Frees a slot's block, or lets it go if somebody may be using its bytes. */

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::block::{Attributes, Block, Init};
+use crate::block::{Alignment, Attributes, Block, Init};
 use crate::debug;
 use crate::error::OutOfMemory;
 use crate::length::BlockLen;
@@ -58,6 +58,8 @@ pub struct PoolOptions {
     pub classes: Vec<usize>,
     /// Whether blocks are zeroed when they come back.
     pub scrub: bool,
+    /// What the addresses of the pool's blocks are multiples of; what `malloc` aligns to if this is `None`.
+    pub align: Option<Alignment>,
 }
 
 /// What a pool has done, and what it retains.
@@ -135,13 +137,13 @@ impl Pool {
             return Ok(block);
         }
         let block =
-            match class.filter(|class| *class > len).map(|class| Block::allocate(class, init, Attributes::PLAIN)) {
+            match class.filter(|class| *class > len).map(|class| Block::allocate(class, init, self.attributes())) {
                 Some(Ok(mut block)) => {
                     block.cut(len);
                     block
                 }
                 // If there is no room for the whole class, there may be for the requested length.
-                Some(Err(_)) | None => Block::allocate(len, init, Attributes::PLAIN)?,
+                Some(Err(_)) | None => Block::allocate(len, init, self.attributes())?,
             };
         self.state().stats.misses += 1;
         Ok(block)
@@ -149,7 +151,7 @@ impl Pool {
 
     /// Retains a block for the next request of its class. It need not come from this pool. The blocks that were
     /// retained for longest are freed to make room. The block itself is freed if it is longer than what may be
-    /// retained, or if it does not hold as many bytes as its class.
+    /// retained, if it does not hold as many bytes as its class, or if it was made with other options than the pool's.
     pub fn give_back(&self, block: Block) {
         drop(self.take_back(block));
     }
@@ -160,8 +162,8 @@ impl Pool {
         if debug::is_enabled() || !self.options.scrub && self.is_closed() {
             return Some(block);
         }
-        // The next owner expects an ordinary block.
-        let class = self.class_of(block.len()).filter(|_| block.attributes().is_plain());
+        // The next owner expects a block like those that the pool makes.
+        let class = self.class_of(block.len()).filter(|_| block.attributes() == self.attributes());
         let class = class.filter(|class| block.grow_in_place(*class));
         if self.options.scrub {
             // Also if it is not retained, as C would hand its memory out again.
@@ -254,6 +256,11 @@ impl Pool {
             classes => *classes.get(classes.partition_point(|class| *class < len))?,
         };
         Some(class).filter(|class| *class <= self.options.retain_bytes)
+    }
+
+    /// Those of each block that the pool makes.
+    fn attributes(&self) -> Attributes {
+        self.options.align.map_or(Attributes::PLAIN, |alignment| Attributes::PLAIN.aligned(alignment))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -158,7 +158,12 @@ fn what_idles_is_released() {
 
 #[test]
 fn a_pool_can_have_other_classes() {
-    let pool = unlisted(PoolOptions { retain_bytes: 100 * KIB, classes: vec![KIB, 10 * KIB], scrub: false });
+    let pool = unlisted(PoolOptions {
+        retain_bytes: 100 * KIB,
+        classes: vec![KIB, 10 * KIB],
+        scrub: false,
+        ..PoolOptions::default()
+    });
     assert_eq!(
         [1, KIB, KIB + 1, 10 * KIB, 10 * KIB + 1].map(|len| pool.class_of(len)),
         [Some(KIB), Some(KIB), Some(10 * KIB), Some(10 * KIB), None]
@@ -178,6 +183,23 @@ fn a_closed_pool_retains_nothing() {
     assert_eq!((pool.is_closed(), retained(&pool)), (true, (0, 0)));
     pool.give_back(second);
     assert_eq!(retained(&pool), (0, 0));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_blocks_of_an_aligned_pool_are_aligned_and_others_are_not_retained() {
+    let align = Alignment::new(4 * KIB);
+    let aligned = unlisted(PoolOptions { retain_bytes: 100 * KIB, align, ..PoolOptions::default() });
+    let plain = pool(100 * KIB);
+    for _ in 0..2 {
+        let block = aligned.malloc(8 * KIB).unwrap();
+        assert!(block.as_ptr().addr().is_multiple_of(4 * KIB));
+        aligned.give_back(block);
+    }
+    assert_eq!(aligned.stats().hits, 1);
+    aligned.give_back(plain.malloc(4 * KIB).unwrap());
+    plain.give_back(aligned.malloc(4 * KIB).unwrap());
+    assert_eq!((retained(&aligned), retained(&plain)), ((1, 8 * KIB), (0, 0)));
 }
 
 #[test]

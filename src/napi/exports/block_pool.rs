@@ -7,7 +7,7 @@ use napi::bindgen_prelude::Env;
 use napi_derive::napi;
 
 use crate::napi::environment::{EndsWithEnvironment, Environment};
-use crate::napi::node_api::arguments::{exact_integer, length_of};
+use crate::napi::node_api::arguments::{alignment_of, exact_integer, length_of};
 use crate::napi::node_api::failure::{Failure, Outcome, throwing};
 use crate::napi::teardown::end_with;
 use crate::{Pool, PoolOptions};
@@ -36,15 +36,23 @@ pub struct BlockPoolStats {
 #[napi]
 impl BlockPool {
     /// A pool that retains at most `retainBytes`. Its blocks have the lengths `classes`, or else those that it has by
-    /// itself; with `scrub` they are zeroed as they come back.
+    /// itself; with `scrub` they are zeroed as they come back. Their addresses are multiples of `align`, as for
+    /// `Slot.allocate`.
     ///
-    /// Throws `ERR_OUT_OF_RANGE`.
+    /// Throws `ERR_OUT_OF_RANGE`, `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`.
     #[napi(constructor)]
-    pub fn new(env: Env, retain_bytes: f64, classes: Option<Vec<f64>>, scrub: Option<bool>) -> napi::Result<Self> {
+    pub fn new(
+        env: Env,
+        retain_bytes: f64,
+        classes: Option<Vec<f64>>,
+        scrub: Option<bool>,
+        align: Option<f64>,
+    ) -> napi::Result<Self> {
         throwing(env, || {
             let classes = classes.unwrap_or_default().into_iter().map(length_of).collect::<Outcome<_>>()?;
             let retain_bytes = length_of(retain_bytes)?;
-            let pool = Pool::new(PoolOptions { retain_bytes, classes, scrub: scrub == Some(true) });
+            let align = align.map(alignment_of).transpose()?;
+            let pool = Pool::new(PoolOptions { retain_bytes, classes, scrub: scrub == Some(true), align });
             end_with(&*Environment::of(env.raw())?, &pool);
             Ok(Self { pool })
         })

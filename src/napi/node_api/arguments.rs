@@ -66,7 +66,7 @@ pub(crate) fn options_of(init: Init, align: Option<f64>, lazy: bool, secure: boo
     align.map_or(Ok(options), |align| Ok(options.align(alignment_of(align)?)))
 }
 
-fn alignment_of(value: f64) -> Outcome<Alignment> {
+pub(crate) fn alignment_of(value: f64) -> Outcome<Alignment> {
     /// What the largest alignment is where C's `free` takes blocks of any.
     const LARGEST: usize = 1 << 32;
 
