@@ -102,8 +102,9 @@ function shared(name: string): string {
 
 function deploy({ withModules }: Place, at: At, cmalloc: string): void {
   mkdirSync(dirname(at.deployed), { recursive: true })
-  // Else what is required as cmalloc there is this clone.
-  writeFileSync(join(at.deployed, '../package.json'), '{}')
+  // Else what is required as cmalloc there is this clone. In one step, as another place may be reading it.
+  writeFileSync(`${at.deployed}.json`, '{}')
+  renameSync(`${at.deployed}.json`, join(at.deployed, '../package.json'))
   renameSync(join(at.folder, 'out'), at.deployed)
   if (withModules) addCmalloc(cmalloc, at.deployed)
 }
