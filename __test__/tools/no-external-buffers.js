@@ -60,6 +60,7 @@ async function main() {
   arenas()
   pools()
   managers()
+  registersMovedAway()
   assert.strictEqual(stats().liveBlocks, 0)
 }
 
@@ -115,6 +116,20 @@ function managers() {
   assert.deepStrictEqual([...plain.createView(Uint8Array)], [1, 1, 1, 1])
   plain.free()
   arena[Symbol.dispose]()
+}
+
+/** The registers are in a buffer of the runtime's then. Whoever has it may move its memory away, which is freed. */
+function registersMovedAway() {
+  const { Slot, takeRawCalls } = require('cmalloc/native')
+  const calls = takeRawCalls()
+  const slot = new Slot(calls.owner)
+  calls.registers.set([slot.key, 16, 7])
+  calls.allocate()
+  const { key } = slot
+  structuredClone(calls.registers, { transfer: [calls.registers.buffer] })
+  for (const call of [calls.allocate, calls.free, calls.freeNow]) assert.throws(call, { code: 'ERR_CMALLOC_FREED' })
+  assert.strictEqual(slot.key, key)
+  slot.free()
 }
 
 main().then(

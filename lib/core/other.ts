@@ -47,8 +47,13 @@ defineProperty(NativeBuffer.prototype, REVEAL, { value: reveal })
 /** What a handle of another evaluation reveals; `undefined` if it is none. */
 export function revealed(value: unknown): Revealed | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  const ask: unknown = (value as { [REVEAL]?: unknown })[REVEAL]
-  return typeof ask === 'function' ? (apply(ask as typeof reveal, value, []) as Revealed | undefined) : undefined
+  try {
+    const ask: unknown = (value as { [REVEAL]?: unknown })[REVEAL]
+    return typeof ask === 'function' ? (apply(ask as typeof reveal, value, []) as Revealed | undefined) : undefined
+  } catch {
+    // A Proxy may throw anything: it is no handle.
+    return undefined
+  }
 }
 
 /**

@@ -71,7 +71,7 @@ const foreign = kind(
     // Arguments may be looked at first; and a Proxy asks the handle behind it.
     const codes = [PLAIN, ...BAD_ARGUMENT, 'ERR_CMALLOC_FREED', 'ERR_CMALLOC_ESCAPED']
     const outcome = attempt(() => callMember(key, made, value), codes)
-    ensure(!outcome.ok || member.includes('inspect'), `${member} took a foreign receiver`)
+    ensure(!outcome.ok || /inspect|reveal/.test(member), `${member} took a foreign receiver`)
     for (const call of [free, getBufferAddress])
       mustFail(
         attempt(() => call(made as never), BAD_ARGUMENT),
