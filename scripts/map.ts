@@ -13,8 +13,7 @@ const BUILT = new Set(['dist', 'target', 'artifacts'])
 /** What is wrong with the map, given the paths of all files. */
 export function check(contributing: string, files: readonly string[]): string[] {
   const folders = new Set(files.flatMap((file) => foldersOf(file)))
-  const exists = (path: string): boolean =>
-    files.includes(path) || folders.has(path) || BUILT.has(path) || BUILT.has(path)
+  const exists = (path: string): boolean => files.includes(path) || folders.has(path) || BUILT.has(path)
   const entries = entriesOf(contributing)
   const mapped = new Set(entries.map(({ path }) => path))
   const named = entries.flatMap(({ path, text }) => {

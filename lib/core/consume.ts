@@ -4,9 +4,10 @@ import { beginConsume, endConsume } from '../runtime/native.js'
 import { process } from '../runtime/process.js'
 import { isInteger, isSafeInteger } from '../runtime/primordials.js'
 import { positiveInteger } from '../runtime/validate.js'
+import { takeOver } from './hand-over.js'
 import { createHandle, isNativeBuffer, moveHandle, type NativeBuffer } from './native-buffer.js'
 import { ofThisCopy, revealed, withOther } from './other.js'
-import { consumeIntoCell, takeOverIntoCell } from './slots.js'
+import { consumeIntoCell } from './slots.js'
 
 /** The owner of a block until it is consumed. Its address is then set to zero, of the same type. */
 export interface AddressRef {
@@ -40,12 +41,18 @@ export interface AddressRef {
 export function consume(source: AddressRef | NativeBuffer, byteLength: number): NativeBuffer {
   if (arguments.length > 2) throw surplus('consume(source, byteLength)', arguments.length)
   const length = positiveInteger('byteLength', byteLength)
-  if (isNativeBuffer(source)) {
-    const [moved, resizeFailed] = moveHandle(source, length)
-    if (resizeFailed) warn(length, moved.byteLength)
-    return moved
+  const [consumed, resizeFailed] = take(source, length)
+  if (resizeFailed) warn(length, consumed.byteLength)
+  return consumed
+}
+
+/** Takes the block, wherever it is. Returns its handle, and whether it could not be resized. */
+function take(source: AddressRef | NativeBuffer, length: number): [consumed: NativeBuffer, resizeFailed: boolean] {
+  if (isNativeBuffer(source)) return moveHandle(source, length)
+  if (revealed(source) !== undefined) {
+    const { resizeFailed, ...ticket } = withOther(source, (other) => ofThisCopy(other, 'consume').move(length))
+    return [takeOver(ticket), resizeFailed]
   }
-  if (revealed(source) !== undefined) return consumeOther(source, length)
   if ((typeof source !== 'object' && typeof source !== 'function') || source === null) {
     throw invalidType('source', 'an object with an address, or a NativeBuffer', source)
   }
@@ -56,18 +63,7 @@ export function consume(source: AddressRef | NativeBuffer, byteLength: number): 
   const restore = zeroAddress(source, address, () => endConsume(pointer))
   // Only a refusal gives the address back: once the block is taken, nobody else may have it.
   const [cell, resizeFailed] = consumeIntoCell(pointer, length, restore)
-  const consumed = createHandle(cell, cell.slot.byteLength)
-  if (resizeFailed) warn(length, consumed.byteLength)
-  return consumed
-}
-
-/** Takes the block of a handle of another evaluation. */
-function consumeOther(source: unknown, length: number): NativeBuffer {
-  const { ticket, resizeFailed } = withOther(source, (other) => ofThisCopy(other, 'consume').move(length))
-  const cell = takeOverIntoCell(ticket)
-  const moved = createHandle(cell, cell.slot.byteLength)
-  if (resizeFailed) warn(length, moved.byteLength)
-  return moved
+  return [createHandle(cell, cell.slot.byteLength), resizeFailed]
 }
 
 function checkAddress(address: unknown): bigint {

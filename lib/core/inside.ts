@@ -1,6 +1,9 @@
 import type { Bytes } from '../runtime/bytes.js'
 import type { Cell } from './slots.js'
 
+/** Ends a handle. Only the debug mode asks for what it returns: why the block was let go. */
+export type End<Handle> = (buffer: Handle) => unknown
+
 /** What other files do with handles, even if a program has replaced their methods. The class defines it. */
 export interface Inside<Handle> {
   /** Makes a handle that owns a cell's block. */
@@ -12,8 +15,8 @@ export interface Inside<Handle> {
   addressIfLive: (buffer: Handle) => bigint | undefined
   /** A copy of a part of the block. It makes no `ArrayBuffer` over the block, which may then be swept. */
   copyOut: (buffer: Handle, start: number, byteLength: number) => Bytes
-  freeHandle: (buffer: Handle) => void
-  freeHandleNow: (buffer: Handle) => void
+  freeHandle: End<Handle>
+  freeHandleNow: End<Handle>
   /** Moves the block, resized, to a new handle. Returns whether it could not be resized. */
   moveHandle: (source: Handle, byteLength: number) => [moved: Handle, resizeFailed: boolean]
   /** Leaves the block to whoever has the ticket. Returns its length. */

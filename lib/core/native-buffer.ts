@@ -10,9 +10,9 @@ import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
 import { bytesOf } from './bytes-of.js'
 import { DEBUG, noteEnd, noteFirstView, noteLetGo, noteOrigin, withHistory } from './debug.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
-import type { Inside } from './inside.js'
+import type { End, Inside } from './inside.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
-import { allocateCell, freeCell, freeCellNow, initialise, letsGo, recycleEmpty, refresh, type Cell } from './slots.js'
+import { allocateCell, freeCell, freeCellNow, initialise, recycleEmpty, refresh, REQUEST, type Cell } from './slots.js'
 import { noteView } from './turn.js'
 import { checkUntil, type PinUntil } from './until.js'
 import { usePinned } from './use.js'
@@ -67,26 +67,25 @@ export class NativeBuffer implements Disposable {
       return copy
     }
     // As #end() does, without a callback: that makes `malloc` and `free` in a loop some 5 % faster.
-    const freeFast = (buffer: NativeBuffer): void => {
+    const freeFast: End<NativeBuffer> = (buffer) => {
       const cell = buffer.#useAlone('free')
       const byteLength = buffer.#byteLength
       const bytes = buffer.#bytes
       buffer.#empty()
       try {
-        freeCell(cell)
+        return freeCell(cell)
       } catch (error) {
         buffer.#restore(cell, byteLength, bytes)
         throw error
       }
     }
-    const freeFastNow = (buffer: NativeBuffer): void => void buffer.#end('free', freeCellNow)
-    const checked =
-      (end: (buffer: NativeBuffer) => void, operation: string) =>
-      (buffer: NativeBuffer): void => {
+    const freeFastNow: End<NativeBuffer> = (buffer) => void buffer.#end('free', freeCellNow)
+    const checked = (end: End<NativeBuffer>, operation: string): End<NativeBuffer> =>
+      function (buffer) {
         const { slot } = buffer.#useAlone('free')
         const byteLength = buffer.#byteLength
         try {
-          if (letsGo(() => end(buffer))) noteLetGo(buffer, byteLength, operation)
+          if (end(buffer) === REQUEST) noteLetGo(buffer, byteLength, operation)
         } finally {
           // A corrupt block is freed too, although that throws.
           if (slot.freed) noteEnd(buffer, operation)
@@ -289,12 +288,12 @@ export class NativeBuffer implements Disposable {
     this.#useAlone('resize')
     // A copy: the pattern may be a view of this block, which the resize empties.
     const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
-    const [cell, isLetGo] = this.#end('resize', ({ slot }) => letsGo(() => slot.resize(length)))
+    const [cell, reason] = this.#end('resize', ({ slot }) => slot.resize(length))
     refresh(cell)
     this.#byteLength = length
     this.#cell = cell
     if (DEBUG) {
-      if (isLetGo) noteLetGo(this, old, 'resize()')
+      if (reason === REQUEST) noteLetGo(this, old, 'resize()')
       // A block that was let go was copied: it is a new one.
       noteOrigin(this, cell.slot)
     }

@@ -22,6 +22,12 @@ export interface Cell {
 /** How many cells are pooled at most. Each has some 200 bytes. */
 const POOL_LIMIT = 16_384
 
+/** Why a block was let go, as the binding says it: 0 if it was not. */
+type Reason = number
+
+/** It was let go because a request was in flight. */
+export const REQUEST: Reason = 2
+
 /** A linked list, not an array: a program may replace the methods of `Array.prototype`. */
 let pool: Cell | undefined
 let pooled = 0
@@ -149,16 +155,14 @@ function receive(give: (slot: Slot) => void): Cell {
   return cell
 }
 
-/** Frees a cell's block, or lets it go if something may be using its bytes. Recycles the cell. */
-export function freeCell(cell: Cell): void {
-  if (cell.key >= 0) {
-    registers[0] = cell.key
-    free()
-    advance(cell)
-    recycle(cell)
-  } else {
-    registers[1] = cell.slot.free()
-  }
+/** Frees a cell's block, or lets it go if something may be using its bytes. Recycles the cell. Returns the reason. */
+export function freeCell(cell: Cell): Reason {
+  if (cell.key < 0) return cell.slot.free()
+  registers[0] = cell.key
+  free()
+  advance(cell)
+  recycle(cell)
+  return registers[1]!
 }
 
 /** Frees a cell's block at once, and recycles the cell. */
@@ -184,15 +188,4 @@ export function refresh(cell: Cell): void {
   const { key, address } = cell.slot
   cell.key = key
   cell.address = address <= Number.MAX_SAFE_INTEGER ? Number(address) : -1
-}
-
-/** What the binding says if a block was let go because a request was in flight. */
-const REQUEST = 2
-
-/** Calls what frees or resizes blocks. Returns whether one was let go because a request was in flight. */
-export function letsGo(end: () => unknown): boolean {
-  registers[1] = 0
-  // A method of a slot returns it, the raw calls have it in their registers.
-  const reason = end()
-  return (typeof reason === 'number' ? reason : registers[1]) === REQUEST
 }

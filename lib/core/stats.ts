@@ -31,8 +31,8 @@ export function perThread(): ThreadStats {
 }
 
 /**
- * Limits what all live blocks of the process may hold together, or those of this copy of cmalloc if there are two. What exceeds the limit throws
- * `ERR_CMALLOC_OUT_OF_MEMORY`; blocks that exist already stay.
+ * Limits what all live blocks of the process may hold together, or those of this copy of cmalloc if there are two. What
+ * exceeds the limit throws `ERR_CMALLOC_OUT_OF_MEMORY`; blocks that exist already stay.
  *
  * @param bytes - an integer from 1, or `null` to lift the limit
  * @throws `ERR_INVALID_ARG_TYPE`, `ERR_OUT_OF_RANGE`

@@ -1,6 +1,7 @@
 /**
  * The addon of a platform: the file of a build from source, or else the package. Bundlers see what is required literally,
- * and do without what is not installed if it is in a `try`. Throws what `failed` makes of the first error that tells something.
+ * and do without what is not installed if it is in a `try`. Throws what `failed` makes of the first error that tells
+ * something.
  */
 export function requireAddon(name: string, failed: (error: unknown) => Error): unknown {
   let reason: unknown

@@ -3,6 +3,7 @@
  * and makers of executables build, and under compilers of types. `-- jest webpack` runs only the places with such names.
  */
 
+import { turns } from '../../__test__/support/turns.js'
 import { printTable } from '../packages/report.js'
 import { inTurn } from '../packages/run.js'
 import type { Place, Project } from './kit.js'
@@ -20,6 +21,8 @@ const KINDS: Record<string, readonly Place[]> = {
   'compiler of types': COMPILERS,
 }
 
+const twoAtOnce = turns(2)
+
 async function main(words: string[]): Promise<void> {
   const wanted = ({ name }: Place): boolean =>
     words.length === 0 || words.some((word) => name.toLowerCase().includes(word.toLowerCase()))
@@ -29,24 +32,13 @@ async function main(words: string[]): Promise<void> {
   const cmalloc = await installCmalloc()
   await inTurn([...projects], (project) => prepare(project, cmalloc))
   const results = await inTurn(kinds, async ([kind, places]) => {
-    const ofKind = await twoAtATime(places, (place) => runPlace(place, cmalloc))
+    const ofKind = await Promise.all(places.map((place) => twoAtOnce(() => runPlace(place, cmalloc))))
     if (ofKind.length > 0) printTable([kind, 'runs on', 'cases', 'result', 'seconds'], ofKind.map(row))
     return ofKind
   })
   const failed = results.flat().filter(({ failures }) => failures.length > 0)
   for (const result of failed) printFailures(result)
   if (failed.length > 0) throw new Error(`${failed.length} of ${results.flat().length} places fail`)
-}
-
-/** Each lane takes the next place as soon as it is free. */
-async function twoAtATime(places: readonly Place[], work: (place: Place) => Promise<Result>): Promise<Result[]> {
-  const [waiting, results] = [[...places.entries()], [] as Result[]]
-  const lane = async (): Promise<void> => {
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) results[next[0]] = await work(next[1])
-  }
-  await Promise.all([lane(), lane()])
-  return results
 }
 
 function row({ place, failures, notRun, held, milliseconds }: Result): string[] {

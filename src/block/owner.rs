@@ -159,6 +159,13 @@ impl Block {
         }
     }
 
+    /// Whether an address lies in the block.
+    #[cfg(feature = "napi")]
+    pub(crate) fn contains(&self, address: usize) -> bool {
+        let start = self.start.addr().get();
+        address >= start && address - start < self.len
+    }
+
     /// Whether the block is aligned, lazy or secure.
     #[inline]
     pub(crate) fn attributes(&self) -> Attributes {

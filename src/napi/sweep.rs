@@ -10,6 +10,7 @@
 
 use super::dead_slots::{for_each_dead, unwatch};
 use super::environment::Environment;
+use super::state::control_block::ControlBlock;
 use super::state::slot_table::State;
 use super::state::slots::SlotRef;
 use super::state::sweep_schedule::{BYTES, weight};
@@ -61,7 +62,7 @@ fn sweep_slots(environment: &Environment) -> u64 {
             } else {
                 // Its store has ended: where the runtime calls the finalizer of that from its collector (Deno), long before
                 // the slot's.
-                slot.leave_to_store();
+                slot.leave_to_store(ControlBlock::orphan_silently);
                 environment.slots.counters().collected_frees.add(1);
                 unwatch(environment, slot);
             }

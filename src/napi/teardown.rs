@@ -14,6 +14,7 @@ use napi::sys;
 
 use super::environment::{EndsWithEnvironment, Environment};
 use super::node_api::failure::{Outcome, check};
+use super::state::control_block::ControlBlock;
 use super::state::slot_table::State;
 use super::state::store_ends::Finalizers;
 
@@ -45,7 +46,7 @@ fn free_all(environment: &Environment) {
         match slot.state() {
             State::Live => drop(slot.take()),
             // Its backing store may be in another thread by now. Whenever that ends, it frees it.
-            State::Viewed => slot.leave_to_store(),
+            State::Viewed => slot.leave_to_store(ControlBlock::orphan_silently),
             State::Idle | State::Vacant | State::Changing => continue,
         }
         environment.slots.counters().collected_frees.add(1);

@@ -109,15 +109,11 @@ pub(super) fn recover_unreported(environment: &Environment, slot: SlotRef<'_>) -
 /// Leaves a block that has escaped, or that `user` may be using, to its backing store. It still goes back to its pool at its
 /// end.
 pub(super) fn abandon(environment: &Environment, slot: SlotRef<'_>, user: Option<User>) {
-    // First, so that at every moment somebody is known to own the address.
-    let last = slot.view().and_then(|view| match user {
+    let len = slot.parts().map_or(0, |(_, len)| len);
+    slot.leave_to_store(|view| match user {
         None => view.orphan(environment.env),
         Some(_) => view.let_go(),
     });
-    let len = slot.parts().map_or(0, |(_, len)| len);
-    drop(slot.forget());
-    // Nobody may be known to own it any more once C has it back.
-    drop(last);
     if user.is_some() {
         note_let_go(environment, len);
     }

@@ -327,11 +327,7 @@ impl Retainer for Pool {
 
     #[cfg(feature = "napi")]
     fn retains(&self, address: usize) -> bool {
-        let contains = |retained: &Retained| {
-            let start = retained.block.as_ptr().addr();
-            address >= start && address - start < retained.block.len()
-        };
-        self.state().classes.values().flatten().any(contains)
+        self.state().classes.values().flatten().any(|retained| retained.block.contains(address))
     }
 }
 

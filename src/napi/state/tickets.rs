@@ -43,10 +43,7 @@ pub(crate) fn count() -> u64 {
 
 /// Whether `address` lies in a block that waits to be taken.
 pub(crate) fn owns(address: usize) -> bool {
-    lock().values().any(|block| {
-        let start = block.as_ptr().addr();
-        address >= start && address - start < block.len()
-    })
+    lock().values().any(|block| block.contains(address))
 }
 
 /// Nothing panics while it holds the lock.

@@ -318,9 +318,11 @@ impl<'a> SlotRef<'a> {
         self.take_view()
     }
 
-    /// Leaves a viewed block to its backing store, without a call into the runtime.
-    pub(crate) fn leave_to_store(self) {
-        let last = self.view().and_then(|view| view.orphan_silently());
+    /// Leaves a viewed block to its backing store, as `leave` tells the control block to. That returns the block if the store
+    /// has ended already.
+    pub(crate) fn leave_to_store(self, leave: impl FnOnce(&ControlBlock) -> Option<PooledBlock>) {
+        // First, so that at every moment somebody is known to own the address.
+        let last = self.view().and_then(|view| leave(&view));
         drop(self.forget());
         // Nobody may be known to own it any more once C has it back.
         drop(last);
