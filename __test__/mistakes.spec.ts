@@ -196,6 +196,40 @@ test('a function of one argument can be given to forEach, map and Array.from', (
   ;[plain.malloc(8), plain.malloc(8)].forEach(plain.free)
 })
 
+test('a method that was called without its block says how a callback is written', async (t) => {
+  const block = malloc(8)
+  const emitter = new EventEmitter().on('end', block.free).on('now', block.freeNow)
+  const expected = (name: string) => ({
+    instanceOf: TypeError,
+    code: 'ERR_INVALID_ARG_TYPE',
+    message: `${name}() was called without its block. As a callback write () => block.${name}()`,
+  })
+  t.throws(() => emitter.emit('end'), expected('free'))
+  t.throws(() => emitter.emit('now'), expected('freeNow'))
+  await t.throwsAsync(Promise.resolve().then(block.free), expected('free'))
+  t.false(block.freed)
+  block.free()
+})
+
+test('options that are no object are answered with those that there are', (t) => {
+  const all = 'The options are retainBytes, classes, scrub, align and idleMilliseconds'
+  const expected = (message: string) => ({ instanceOf: TypeError, code: 'ERR_INVALID_ARG_TYPE', message })
+  t.throws(() => new (any(Pool))(1024), expected(`options must be an object. Received 1024. ${all}`))
+  t.throws(
+    () => any(malloc)(8, 1, 0, null),
+    expected('options must be an object. Received null. The options are align, lazy and secure'),
+  )
+})
+
+test('what is no ticket is answered with where tickets come from', (t) => {
+  const block = malloc(8)
+  t.throws(() => any(takeOver)(block), {
+    code: 'ERR_INVALID_ARG_TYPE',
+    message: 'ticket.ticket must be a string. Received undefined. Pass what handOver() returned',
+  })
+  block.free()
+})
+
 test('what ends something can be the listener of an event, which passes whatever it has', async (t) => {
   const emitter = new EventEmitter()
   const [block, now, own] = [malloc(8), malloc(8), new Arena()]

@@ -30,15 +30,15 @@ export function handOver(buffer: NativeBuffer, key?: unknown, collection?: unkno
 /**
  * A handle for the block of a ticket, the only one: a ticket is taken once.
  *
- * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_BAD_TICKET` if it was taken already, or is none of this process's, or of another copy of
- * cmalloc
+ * @throws `ERR_INVALID_ARG_TYPE`; `ERR_CMALLOC_BAD_TICKET` if it was taken already, or is none of this process's, or of
+ * another copy of cmalloc
  */
 export function takeOver(ticket: Ticket): NativeBuffer
 export function takeOver(ticket: Ticket, key?: unknown, collection?: unknown): NativeBuffer {
   if (arguments.length > 1) mustBeVisit('takeOver(ticket)', arguments.length, key, collection)
   if (typeof ticket !== 'object' || ticket === null) throw invalidType('ticket', 'a ticket of handOver()', ticket)
   const name: unknown = ticket.ticket
-  if (typeof name !== 'string') throw invalidType('ticket.ticket', 'a string', name)
+  if (typeof name !== 'string') throw invalidType('ticket.ticket', 'a string', name, 'Pass what handOver() returned')
   const cell = takeOverIntoCell(name)
   return createHandle(cell, cell.slot.byteLength)
 }

@@ -3,7 +3,7 @@
 import { Bytes } from '../runtime/bytes.js'
 import { freed, illegalConstructor, invalidType, outOfRange, pinned } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
-import { freedOther, mustBeMapped, surplus } from '../runtime/mistakes.js'
+import { freedOther, mustBeMapped, surplus, unbound } from '../runtime/mistakes.js'
 import { makeAdvice, refuseAsArray, rightOf } from '../runtime/no-array.js'
 import { max, min, typedArray } from '../runtime/primordials.js'
 import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
@@ -347,6 +347,7 @@ export class NativeBuffer implements Disposable {
   free(other?: unknown): void {
     // It may be the listener of an event, which passes something. To be given a block is a mistake.
     if (other !== undefined && other !== this && isNativeBuffer(other)) throw freedOther()
+    if (!isNativeBuffer(this)) throw unbound('free')
     freeHandle(this)
   }
 
@@ -357,6 +358,7 @@ export class NativeBuffer implements Disposable {
    * @throws as {@link free} does
    */
   freeNow(): void {
+    if (!isNativeBuffer(this)) throw unbound('freeNow')
     freeHandleNow(this)
   }
 

@@ -1,6 +1,6 @@
 import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
+import { mustBeOptions } from '../runtime/mistakes.js'
 import { isInteger } from '../runtime/primordials.js'
-import { mustBeOptions } from '../runtime/validate.js'
 import { UNINIT, type CheckedInit } from './init.js'
 
 /** What is special about a block; for as long as it lives, `resize` included. */

@@ -10,7 +10,7 @@ import type { ViewConstructor } from '../core/view.js'
 import { Bytes } from '../runtime/bytes.js'
 import { freedBefore, invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
-import { surplus } from '../runtime/mistakes.js'
+import { mustBeOptions, surplus } from '../runtime/mistakes.js'
 import { makeAdvice, refuseAsArray, type Right } from '../runtime/no-array.js'
 import {
   floor,
@@ -25,7 +25,7 @@ import {
   weakMapDelete,
   weakMapSet,
 } from '../runtime/primordials.js'
-import { blockLength, index, mustBeOptions, type Usage } from '../runtime/validate.js'
+import { blockLength, index, type Usage } from '../runtime/validate.js'
 import { findAllocator } from './allocators.js'
 import { callStub, hasEnded, warnOfStub, type DeathStub } from './death.js'
 import { nextIdentifier, refuseManaged, register, unregister, type Managed } from './managed.js'

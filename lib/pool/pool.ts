@@ -9,11 +9,11 @@ import { markSelfFreeing } from '../core/self-freeing.js'
 import { allocateCellFrom } from '../core/slots.js'
 import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
-import { mustBeVisit, surplus } from '../runtime/mistakes.js'
+import { mustBeOptions, mustBeVisit, surplus } from '../runtime/mistakes.js'
 import { BlockPool } from '../runtime/native.js'
 import { makeAdvice } from '../runtime/no-array.js'
 import { isArray, isSafeInteger } from '../runtime/primordials.js'
-import { blockLength, mustBeOptions, positiveInteger, type Usage } from '../runtime/validate.js'
+import { blockLength, positiveInteger, type Usage } from '../runtime/validate.js'
 import { watchIdle } from './idle.js'
 
 /** What a pool can be told. */

@@ -1,16 +1,17 @@
 /** Names what a call has too much: options that there are not, and arguments that nobody reads. */
 
-import { invalidValue } from './errors.js'
+import { invalidType, invalidValue, wrongUse } from './errors.js'
 import { floor, min } from './primordials.js'
 
 const { hasOwn } = Object
 
 /**
- * Refuses an own property that is no option of a call.
+ * The options of a call: an object with no own property that is none.
  *
- * @throws `ERR_INVALID_ARG_VALUE`
+ * @throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`
  */
-export function mustKnow(options: object, call: string, known: readonly string[]): void {
+export function mustBeOptions(options: unknown, call: string, known: readonly string[]): asserts options is object {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options, allOf(known))
   for (const name in options) {
     if (!isOneOf(name, known) && hasOwn(options, name)) throw unknownOption(name, call, known)
   }
@@ -43,6 +44,11 @@ export function mustBeMapped(call: string, given: number, collection: unknown): 
   throw surplus(call, given)
 }
 
+/** A method of a handle that was called without it, as a callback is. */
+export function unbound(method: string): Error {
+  return wrongUse(`${method}() was called without its block. As a callback write () => block.${method}()`)
+}
+
 /** The `free` of a handle, which was called as that of an allocator is. */
 export function freedOther(): Error {
   return invalidValue('free() frees its own block, and was given another one. For that, write free(block)')
@@ -51,9 +57,11 @@ export function freedOther(): Error {
 function unknownOption(name: string, call: string, known: readonly string[]): Error {
   const near = nearest(name, known)
   const guess = near === undefined ? '' : `. Did you mean ${near}?`
-  const all = known.length === 1 ? `The only option is ${known[0]}` : `The options are ${list(known)}`
-  return invalidValue(`${call} has no option ${shorten(name)}${guess || '.'} ${all}`)
+  return invalidValue(`${call} has no option ${shorten(name)}${guess || '.'} ${allOf(known)}`)
 }
+
+const allOf = (known: readonly string[]): string =>
+  known.length === 1 ? `The only option is ${known[0]}` : `The options are ${list(known)}`
 
 function isOneOf(name: string, names: readonly string[]): boolean {
   for (let index = 0; index < names.length; index++) if (names[index] === name) return true

@@ -1,14 +1,7 @@
 import { invalidType, outOfRange } from './errors.js'
-import { mustKnow } from './mistakes.js'
 import { isInteger, isSafeInteger, isView, max, min } from './primordials.js'
 
 const POSITIVE = 'an integer from 1 to 2^53 - 1'
-
-/** The options of a call: an object with none but those that are known. */
-export function mustBeOptions(options: unknown, call: string, known: readonly string[]): asserts options is object {
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'an object', options)
-  mustKnow(options, call, known)
-}
 
 /** How a call is written that allocates: for who has put an init or options in the place of another argument. */
 export interface Usage {
