@@ -4,7 +4,8 @@ import { ReflectionGroup, Renderer } from 'typedoc'
 const EARLY = 1000
 
 /**
- * Names each document by its first heading, in place of its file, and puts documents into groups before the modules.
+ * Names each document by its first heading, in place of its file, and puts documents into groups: two before the
+ * modules, and the rest behind them.
  *
  * @param {import('typedoc').Application} app
  * @param {Record<string, string[]>} groups - the files of each group
@@ -23,7 +24,7 @@ export function nameDocuments(app, groups) {
         return group
       })
       const modules = project.groups.find(({ title }) => title === 'Modules')
-      project.groups = [made[0], modules, ...made.slice(1)]
+      project.groups = [...made.slice(0, 2), modules, ...made.slice(2)]
     },
     EARLY,
   )

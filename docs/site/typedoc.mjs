@@ -11,6 +11,7 @@ const REPOSITORY = 'https://github.com/cmalloc/cmalloc'
 const GUIDES = [
   'choosing',
   'lifetimes',
+  'mistakes',
   'ffi',
   'workers',
   'test-runners',
@@ -21,10 +22,22 @@ const GUIDES = [
   'from-perl',
 ]
 
+const REFERENCE = [
+  'malloc',
+  'native-buffer',
+  'allocators',
+  'errors',
+  'guarantees',
+  'platforms',
+  'comparison',
+  'examples',
+]
+
 const PROJECT = ['CHANGELOG', 'SECURITY', 'CONTRIBUTING', 'docs/holders', 'bench/README', 'bench/results/README']
 
 const inRepository = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const guides = GUIDES.map((name) => inRepository(`docs/${name}.md`))
+const reference = REFERENCE.map((name) => inRepository(`docs/reference/${name}.md`))
 const project = PROJECT.map((name) => inRepository(`${name}.md`))
 
 /** @type {import('typedoc').TypeDocOptions} */
@@ -36,11 +49,11 @@ export default {
   ],
   tsconfig: inRepository('tsconfig.json'),
   readme: inRepository('README.md'),
-  projectDocuments: [...guides, ...project],
+  projectDocuments: [...guides, ...reference, ...project],
   out: inRepository('target/site'),
 
   plugin: [
-    (app) => nameDocuments(app, { Guides: guides, Project: project }),
+    (app) => nameDocuments(app, { Guides: guides, Reference: reference, Project: project }),
     (app) => linkSources(app, { root: inRepository(''), blob: `${REPOSITORY}/blob/main` }),
   ],
   markdownItLoader: codeInText,
