@@ -26,7 +26,7 @@ export const EXECUTABLES: readonly Place[] = [
   place(BY_PATH, SEA, 26, {}, (at) => ({ NAPI_RS_NATIVE_LIBRARY_PATH: addonPath(at) })),
   place(BY_PATH, SEA, 26, { but: 'that is not given', refuses: /docs\/bundling\.md[^]*ERR_CMALLOC_NO_BINDING/ }),
   place("Node's single executable, addon beside it, before Node 25.5", SEA, 20),
-  place('bun build --compile', NONE, 'bun'),
+  place('bun executable, by bun build', NONE, 'bun'),
   // The runtime for executables is not in the package of Deno: it downloads that.
   place('deno compile', NONE, 'deno', { unreachable: /error sending request for url .*/ }),
 ]
