@@ -29,10 +29,8 @@ export function linkSources(app, { root, blob }) {
     },
     EARLY,
   )
+  // Else a site that is read from the disk shows a folder.
   app.renderer.on(PageEvent.END, (page) => {
-    // In anchors GitHub has a dash for each space and each dash of a heading, and typedoc has one for all in a row.
-    page.contents = page.contents.replaceAll(/(?<=href="[^":#]*#[^"]*-)-+(?=[^"]*")/g, '')
-    // Else a site that is read from the disk shows a folder.
     page.contents = page.contents.replaceAll(/href="((?:\.\.\/)+)(#[^"]*)"/g, 'href="$1index.html$2"')
   })
 }
