@@ -233,8 +233,8 @@ linuxTest('what the machine has left is not asked for a lazy block, but the set 
 
 // Arguments
 
-test('the README has a row for each option', (t) => {
-  const [, ...rows] = table(readDocument('README.md'), 'Options')
+test('the reference has a row for each option', (t) => {
+  const [, ...rows] = table(readDocument('docs/reference/malloc.md'), 'Options')
   t.deepEqual(
     rows.map(([option]) => option),
     ['`align`', '`lazy: true`', '`secure: true`'],

@@ -1,24 +1,50 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import * as cmalloc from 'cmalloc'
 import { codeBlocks, readDocument, table } from './support/readme.js'
-import { inTurn, nameOf, RUNTIMES, ROOT, runFixture } from './support/run.js'
+import { inTurn, nameOf, only, RUNTIMES, ROOT, runFixture, type NodeVersion, type Runtime } from './support/run.js'
 
 const readme = readDocument('README.md')
 const contributing = readDocument('CONTRIBUTING.md')
 const { scripts } = JSON.parse(readDocument('package.json')) as { scripts: Record<string, string> }
 /** Pages for maintainers, which CONTRIBUTING.md names and the README does not. */
 const maintainers = ['docs/holders.md']
-const guides = readdirSync(join(ROOT, 'docs'))
-  .filter((name) => name.endsWith('.md'))
-  .map((name) => `docs/${name}`)
-  .filter((path) => !maintainers.includes(path))
-const examples = codeBlocks(readme, 'ts')
-const guideExamples = guides.flatMap((guide) => codeBlocks(readDocument(guide), 'ts'))
+const guides = pagesIn('docs').filter((path) => !maintainers.includes(path))
+const reference = pagesIn('docs/reference')
+/** All that says what there is. */
+const everything = ['README.md', ...reference].map(readDocument).join('\n')
+
+function pagesIn(folder: string): string[] {
+  return readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `${folder}/${name}`)
+}
+
+interface Sample {
+  /** Its page, and the heading that it stands under. */
+  title: string
+  source: string
+  /** It is a `ts` block: TypeScript, or JavaScript of newer runtimes. */
+  newer: boolean
+}
+
+/** What a reader can paste. `debug.spec.ts` runs those of the debug mode, and `check:tools` those for bundlers. */
+const samples: Sample[] = ['README.md', ...guides, ...reference]
+  .filter((page) => page !== 'docs/debug-mode.md')
+  .flatMap((page) =>
+    ['js', 'ts'].flatMap((language) =>
+      codeBlocks(readDocument(page), language).map(({ title, source }) => ({
+        title: `${page}: the example under "${title}"`,
+        source,
+        newer: language === 'ts',
+      })),
+    ),
+  )
 
 /** Inside of the tree, so that an example finds cmalloc by its name. */
 const folder = mkdtempSync(join(ROOT, '__test__/.readme-'))
+mkdirSync(join(folder, 'typed'))
 test.after.always(() => rmSync(folder, { recursive: true }))
 
 function write(name: string, text: string): string {
@@ -27,55 +53,45 @@ function write(name: string, text: string): string {
   return path
 }
 
-test('the README has an example in each section of the API', (t) => {
-  t.deepEqual(
-    examples.map(({ title }) => title),
-    [
-      'Use',
-      'malloc, free, getBufferAddress',
-      'Options',
-      'mallocAsync',
-      'NativeBuffer',
-      'Memory that C code shares, takes and gives',
-      'Pins, for I/O in flight',
-      'A pin until a promise or a stream ends',
-      'Threads',
-      'Limits and counts',
-      'Arena, from `cmalloc/arena`',
-      'Pool, from `cmalloc/pool`',
-      'MemManager, from `cmalloc/mem-manager`',
-      'Allocators of your own, and `cmalloc/conformance`',
-    ],
-  )
-})
-
 /** What the compiler says of all examples, which it compiles for the tests that run them. */
 let compiled: { code: number | null; stdout: string }
 
-test.before('the examples are compiled', async () => {
-  const files = [...examples, ...guideExamples].map(({ source }, index) => write(`${index}.ts`, source))
-  compiled = await compile([...files, write('false.ts', "import assert from 'node:assert'\nassert.equal(1, 2)")])
+test.before('the examples are written as JavaScript, and compiled as TypeScript', async () => {
+  const files = samples.map(({ source }, index) => {
+    write(`${index}.mjs`, source)
+    return write(`typed/${index}.mts`, source)
+  })
+  compiled = await compile(files)
 })
 
-for (const [index, { title, source }] of [...examples, ...guideExamples].entries()) {
-  for (const node of inTurn(index, RUNTIMES)) {
-    test.serial(`the example under "${title}" runs on ${nameOf(node)}`, async (t) => {
-      const { code, signal, stderr } = await runFixture(join(folder, `${index}.js`), [], { node })
-      t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
-      t.regex(source, /\bassert\./, 'it asserts something')
-    })
+for (const [index, { title, source, newer }] of samples.entries()) {
+  const turn = inTurn(index, RUNTIMES)
+  for (const node of newer ? only<NodeVersion>([26]) : new Set([...only<NodeVersion>([20]), ...turn])) {
+    test.serial(`${title} runs on ${nameOf(node)}`, (t) => runs(t, `${index}.mjs`, node))
   }
+  for (const node of turn) {
+    test.serial(`${title} runs as TypeScript on ${nameOf(node)}`, (t) => runs(t, `typed/${index}.mjs`, node))
+  }
+  if (index > 0) test(`${title} asserts something`, (t) => t.regex(source, /\bassert\b.*\(/))
+}
+
+async function runs(t: ExecutionContext, name: string, node: Runtime): Promise<void> {
+  const { code, signal, stdout, stderr } = await runFixture(join(folder, name), [], { node })
+  t.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
+  const [printed] = codeBlocks(readme, 'text')
+  if (basename(name) === '0.mjs') t.is(stdout, `${printed!.source}\n`)
 }
 
 test.serial('an example that asserts something false does not pass', async (t) => {
-  const { code, stderr } = await runFixture(join(folder, 'false.js'))
+  write('false.mjs', "import assert from 'node:assert'\nassert.equal(1, 2)")
+  const { code, stderr } = await runFixture(join(folder, 'false.mjs'))
   t.is(code, 1)
   t.regex(stderr, /AssertionError/)
 })
 
 test.serial('the examples have no type errors', async (t) => {
   t.deepEqual(compiled, { code: 0, stdout: '' })
-  const wrong = write('wrong.ts', "import { malloc } from 'cmalloc'\nmalloc('1')")
+  const wrong = write('wrong.mts', "import { malloc } from 'cmalloc'\nmalloc('1')")
   const { code, stdout } = await compile([wrong])
   t.not(code, 0, 'a type error would be found')
   t.regex(stdout, /not assignable to parameter of type 'number'/)
@@ -83,19 +99,59 @@ test.serial('the examples have no type errors', async (t) => {
 
 /** Leaves a program beside each of these files, and says what is wrong with them. */
 async function compile(files: string[]): Promise<{ code: number | null; stdout: string }> {
-  const compilerOptions = { noEmit: false, rootDir: '.', outDir: '.' }
+  // As they are JavaScript too, no parameter has a type. All else is strict.
+  const lenient = { noImplicitAny: false, noUncheckedIndexedAccess: false }
+  const compilerOptions = { noEmit: false, rootDir: '.', outDir: '.', ...lenient }
   const project = JSON.stringify({ extends: '../../tsconfig.test.json', compilerOptions, files, include: [] })
   const compiler = resolve(ROOT, 'node_modules/typescript/bin/tsc')
   const { code, stdout } = await runFixture(compiler, ['-p', write('tsconfig.json', project)])
   return { code, stdout }
 }
 
+test('the README is short, and has its sample, what that prints and the plot before all else', (t) => {
+  t.true(readme.split('\n').length <= 181)
+  const [screen] = readme.split('\n## ') as [string]
+  t.deepEqual(codeBlocks(screen, 'js').length, 1)
+  t.deepEqual(codeBlocks(screen, 'text').length, 1)
+  t.regex(screen, /!\[[^\]]+\]\(bench\/results\/cold\.svg\)/)
+})
+
+test('only the example of using is in need of TypeScript or a new Node', (t) => {
+  t.deepEqual(
+    samples.filter(({ newer }) => newer).map(({ title }) => title),
+    ['docs/lifetimes.md: the example under "using"'],
+  )
+  for (const { title, source } of samples.filter(({ newer }) => !newer))
+    t.notRegex(source, /^\s*(await )?using /m, title)
+})
+
+test('every page of the reference about functions and classes has examples', (t) => {
+  t.deepEqual(
+    reference.flatMap((page) => codeBlocks(readDocument(page), 'js').map(({ title }) => title)),
+    [
+      'Arena, from `cmalloc/arena`',
+      'Pool, from `cmalloc/pool`',
+      'MemManager, from `cmalloc/mem-manager`',
+      'Allocators of your own, and `cmalloc/conformance`',
+      'malloc: sizes, contents, options, limits',
+      'Options',
+      'mallocAsync',
+      'Limits and counts',
+      'NativeBuffer: the handle of a block',
+      'Memory that C code shares, takes and gives',
+      'Pins, for I/O in flight',
+      'A pin until a promise or a stream ends',
+      'Threads',
+    ],
+  )
+})
+
 test('the commands that set up a clone stand each in a block of their own', (t) => {
   const commands = codeBlocks(readme, 'sh').map(({ source }) => source)
   t.deepEqual(commands, ['npm install cmalloc', 'npm ci && npm start', 'npm ci && npm test'])
 })
 
-test('the README names everything that the module exports', (t) => {
+test('the README and the reference name everything that the module exports', (t) => {
   // oxlint-disable-next-line import/namespace -- all of it is meant
   for (const name of Object.keys(cmalloc)) {
     // Which some runtimes list too.
@@ -103,7 +159,7 @@ test('the README names everything that the module exports', (t) => {
   }
 })
 
-test('the README names every member of NativeBuffer', (t) => {
+test('the README and the reference name every member of NativeBuffer', (t) => {
   const members = [
     ...Object.getOwnPropertyNames(cmalloc.NativeBuffer.prototype).filter((name) => name !== 'constructor'),
     ...Object.getOwnPropertyNames(cmalloc.NativeBuffer)
@@ -115,12 +171,20 @@ test('the README names every member of NativeBuffer', (t) => {
   for (const member of members) t.true(named(member), member)
 })
 
-test('the README names every guide, in the order in which the site has them', (t) => {
-  const order = [...table(readme, 'Guides')].slice(1).map(([guide]) => /\]\(docs\/(.+)\.md\)/.exec(guide!)![1]!)
-  t.deepEqual([...order].sort(), guides.map((guide) => basename(guide, '.md')).sort())
-  const listed = /const GUIDES = \[([^\]]+)\]/.exec(readDocument('docs/site/typedoc.mjs'))?.[1]
-  t.deepEqual(listed?.match(/[\w-]+/g), order)
-})
+for (const [heading, pages, list] of [
+  ['Guides', guides, 'GUIDES'],
+  ['Reference', reference, 'REFERENCE'],
+] as const) {
+  test(`the README names every page under ${heading}, in the order in which the site has them`, (t) => {
+    const order = [...table(readme, heading)].slice(1).map(([page]) => /\]\((.+\.md)\)/.exec(page!)![1]!)
+    t.deepEqual([...order].sort(), [...pages].sort())
+    const [, listed] = new RegExp(`const ${list} = \\[([^\\]]+)\\]`).exec(readDocument('docs/site/typedoc.mjs')) ?? []
+    t.deepEqual(
+      listed?.match(/[\w-]+/g),
+      order.map((page) => basename(page, '.md')),
+    )
+  })
+}
 
 test('CONTRIBUTING.md and the site name every page for maintainers', (t) => {
   const [, listed] = /const PROJECT = \[([^\]]+)\]/.exec(readDocument('docs/site/typedoc.mjs'))!
@@ -130,9 +194,9 @@ test('CONTRIBUTING.md and the site name every page for maintainers', (t) => {
   }
 })
 
-/** Whether a piece of code in the README begins with a name. */
+/** Whether a piece of code in the README or the reference begins with a name. */
 function named(name: string): boolean {
-  const spans = [...readme.matchAll(/`([^`\n]+)`/g)].map(([, span]) => span!)
+  const spans = [...everything.matchAll(/`([^`\n]+)`/g)].map(([, span]) => span!)
   return spans.some((span) => span === name || span.startsWith(`${name}(`))
 }
 
@@ -142,13 +206,21 @@ test('every npm script is described in CONTRIBUTING.md, and every script that a 
     const command = ['start', 'test'].includes(name) ? `npm ${name}` : `npm run ${name}`
     t.true(contributing.includes(`| \`${command}\``), command)
   }
-  for (const document of [readme, contributing]) {
+  for (const document of [everything, contributing]) {
     for (const [command, name] of document.matchAll(/npm run ([\w:]+)/g)) t.true(Object.hasOwn(scripts, name!), command)
   }
 })
 
 test('every file that a document links to exists', (t) => {
-  for (const name of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', ...guides, ...maintainers])
+  for (const name of [
+    'README.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+    'SECURITY.md',
+    ...guides,
+    ...reference,
+    ...maintainers,
+  ])
     linksExist(t, name)
   t.true(existsSync(resolve(ROOT, 'LICENSE')))
 })

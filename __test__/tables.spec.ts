@@ -27,9 +27,11 @@ import { nameOf, NODE_VERSIONS, RUNTIMES, runSource } from './support/run.js'
 
 test.before(untilNothingIsInUse)
 
-const readme = readDocument('README.md')
+/** The pages that have the tables. */
+const MALLOC = readDocument('docs/reference/malloc.md')
+const ERRORS = readDocument('docs/reference/errors.md')
 
-/** A row of a table: the text of its cells in the README, and the cases that show that it is true. */
+/** A row of a table: the text of its cells on its page, and the cases that show that it is true. */
 interface Row {
   cells: string[]
   cases?: Cases
@@ -40,10 +42,10 @@ interface Row {
 /** Each with what is run, or why it cannot be. */
 type Cases = Record<string, ((t: ExecutionContext) => Promise<void> | void) | string>
 
-/** Runs a table's rows, and holds them against the README's. */
-function specify(heading: string, head: string[], rows: Row[]): void {
-  test.serial(`${heading}: the README has these rows, and no others`, (t) => {
-    t.deepEqual(table(readme, heading), [head, ...rows.map(({ cells }) => cells)])
+/** Runs a table's rows, and holds them against the page's. */
+function specify(page: string, heading: string, head: string[], rows: Row[]): void {
+  test.serial(`${heading}: the page has these rows, and no others`, (t) => {
+    t.deepEqual(table(page, heading), [head, ...rows.map(({ cells }) => cells)])
   })
   for (const { cells, cases = {}, linuxCases = {} } of rows) {
     const name = `${heading}: ${cells[0]}`
@@ -185,6 +187,7 @@ function resizable(length: number): ArrayBuffer & { resize(length: number): void
 class Subclass extends Uint8Array {}
 
 specify(
+  MALLOC,
   'Init',
   ['value', 'effect'],
   [
@@ -485,6 +488,7 @@ const notNumbers: [unknown, string][] = [
 ]
 
 specify(
+  MALLOC,
   'Sizes',
   ['given', 'what happens'],
   [
@@ -672,6 +676,7 @@ function notANumber(name: string, received: string): Refusal {
 // Errors
 
 specify(
+  ERRORS,
   'Errors',
   ['code', 'class', 'when'],
   [
@@ -1146,7 +1151,7 @@ specify(
       cells: [
         '`ERR_CMALLOC_CORRUPTED`',
         '`Error`',
-        'Only in the [debug mode](docs/debug-mode.md): `free`, `resize`, `release`, `consume` or `handOver` of a block past whose end somebody wrote. `free` has freed it, the others have changed nothing.',
+        'Only in the [debug mode](../debug-mode.md): `free`, `resize`, `release`, `consume` or `handOver` of a block past whose end somebody wrote. `free` has freed it, the others have changed nothing.',
       ],
       cases: {
         // `debug.spec.ts` has the rest.
@@ -1345,11 +1350,11 @@ async function systemDoesNotTell(t: ExecutionContext): Promise<void> {
   t.deepEqual({ code, stderr }, { code: 0, stderr: '' })
 }
 
-test('Errors: the README has every code of the type ErrorCode, and no others', (t) => {
+test('Errors: the page has every code of the type ErrorCode, and no others', (t) => {
   const [, union = ''] =
     /export type ErrorCode =\n((?: +\| '\w+'\n)+)/.exec(readDocument('lib/runtime/errors.ts')) ?? []
   const codes = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => code!)
   t.true(codes.length >= 11)
-  const [, ...rows] = table(readme, 'Errors')
+  const [, ...rows] = table(ERRORS, 'Errors')
   t.deepEqual(rows.map(([code]) => code).sort(), codes.map((code) => `\`${code}\``).sort())
 })

@@ -4,12 +4,13 @@ import { ReflectionGroup, Renderer } from 'typedoc'
 const EARLY = 1000
 
 /**
- * Names each document by its first heading, in place of its file, and puts documents into groups before the modules.
+ * Names each document by its first heading, in place of its file, and puts documents into groups around the modules.
  *
  * @param {import('typedoc').Application} app
- * @param {Record<string, string[]>} groups - the files of each group
+ * @param {Record<'before' | 'behind', Record<string, string[]>>} groups - the files of each group
+ * @param {string} groups.last - a module that few need: it comes behind the others
  */
-export function nameDocuments(app, groups) {
+export function nameDocuments(app, { before, behind, last }) {
   app.renderer.on(
     Renderer.EVENT_BEGIN,
     ({ project }) => {
@@ -17,16 +18,20 @@ export function nameDocuments(app, groups) {
       const heading = headingOf(project.readme)
       project.readme[0].text = project.readme[0].text.slice(heading.length)
       for (const document of project.documents) document.name = headingOf(document.content).slice(2)
-      const made = Object.entries(groups).map(([title, files]) => {
-        const group = new ReflectionGroup(title, project)
-        group.children = files.map((file) => documentOf(project, file))
-        return group
-      })
       const modules = project.groups.find(({ title }) => title === 'Modules')
-      project.groups = [made[0], modules, ...made.slice(1)]
+      modules.children.sort((one, other) => (one.name === last) - (other.name === last))
+      project.groups = [...groupsOf(project, before), modules, ...groupsOf(project, behind)]
     },
     EARLY,
   )
+}
+
+function groupsOf(project, groups) {
+  return Object.entries(groups).map(([title, files]) => {
+    const group = new ReflectionGroup(title, project)
+    group.children = files.map((file) => documentOf(project, file))
+    return group
+  })
 }
 
 /** The heading that a text begins with. */

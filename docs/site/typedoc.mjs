@@ -4,13 +4,17 @@ import { fileURLToPath } from 'node:url'
 import { codeInText } from './code.mjs'
 import { nameDocuments } from './documents.mjs'
 import { linkSources } from './links.mjs'
+import { openGroups } from './navigation.mjs'
+import { headedCells } from './tables.mjs'
 
 const REPOSITORY = 'https://github.com/cmalloc/cmalloc'
+const SITE = 'https://cmalloc.github.io/cmalloc/'
 
 /** In the order in which they are read. A spec checks that none is forgotten. */
 const GUIDES = [
   'choosing',
   'lifetimes',
+  'mistakes',
   'ffi',
   'workers',
   'test-runners',
@@ -21,11 +25,33 @@ const GUIDES = [
   'from-perl',
 ]
 
-const PROJECT = ['CHANGELOG', 'SECURITY', 'CONTRIBUTING', 'docs/holders', 'bench/README', 'bench/results/README']
+const REFERENCE = [
+  'malloc',
+  'native-buffer',
+  'allocators',
+  'errors',
+  'guarantees',
+  'platforms',
+  'comparison',
+  'examples',
+]
+
+const MEASURED = ['bench/results/README', 'bench/README']
+
+const PROJECT = ['CHANGELOG', 'SECURITY', 'CONTRIBUTING', 'docs/holders']
 
 const inRepository = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const guides = GUIDES.map((name) => inRepository(`docs/${name}.md`))
+const reference = REFERENCE.map((name) => inRepository(`docs/reference/${name}.md`))
+const measured = MEASURED.map((name) => inRepository(`${name}.md`))
 const project = PROJECT.map((name) => inRepository(`${name}.md`))
+
+const examples = inRepository('docs/reference/examples.md')
+const GROUPS = {
+  Guides: guides,
+  Reference: reference.filter((page) => page !== examples),
+  'Examples and measurements': [examples, ...measured],
+}
 
 /** @type {import('typedoc').TypeDocOptions} */
 export default {
@@ -36,18 +62,24 @@ export default {
   ],
   tsconfig: inRepository('tsconfig.json'),
   readme: inRepository('README.md'),
-  projectDocuments: [...guides, ...project],
+  projectDocuments: [...guides, ...reference, ...measured, ...project],
   out: inRepository('target/site'),
 
   plugin: [
-    (app) => nameDocuments(app, { Guides: guides, Project: project }),
+    (app) => nameDocuments(app, { before: GROUPS, behind: { Project: project }, last: 'cmalloc/native' }),
+    (app) => openGroups(app, Object.keys(GROUPS)),
     (app) => linkSources(app, { root: inRepository(''), blob: `${REPOSITORY}/blob/main` }),
   ],
-  markdownItLoader: codeInText,
+  markdownItLoader: (parser) => {
+    codeInText(parser)
+    headedCells(parser)
+  },
   customCss: fileURLToPath(new URL('style.css', import.meta.url)),
   highlightLanguages: ['rust', 'typescript', 'javascript', 'shellscript', 'json', 'c', 'perl'],
   navigation: { includeGroups: true },
-  navigationLinks: { GitHub: REPOSITORY },
+  navigationLinks: { GitHub: REPOSITORY, npm: 'https://www.npmjs.com/package/cmalloc' },
+  searchInDocuments: true,
+  hostedBaseUrl: SITE,
   sourceLinkTemplate: `${REPOSITORY}/blob/{gitRevision}/{path}#L{line}`,
   gitRevision: 'main',
 

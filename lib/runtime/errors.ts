@@ -1,6 +1,6 @@
 import { assign } from './primordials.js'
 
-/** Every code that an error of cmalloc has as its `code` property. The README says which class each has, and when. */
+/** Every code that an error of cmalloc has as its `code` property. `docs/reference/errors.md` says which class each has, and when. */
 export type ErrorCode =
   | 'ERR_INVALID_ARG_TYPE'
   | 'ERR_INVALID_ARG_VALUE'

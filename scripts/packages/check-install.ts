@@ -28,7 +28,7 @@ async function main(folder: string): Promise<void> {
   mkdirSync(bin)
   symlinkSync(process.execPath, join(bin, 'node'))
   const rows = await inTurn(MANAGERS, (manager) => check(manager, packages, folder, bin))
-  printTable(['installed with', 'seconds', 'fetched', 'require', 'import', 'README', 'types'], rows)
+  printTable(['installed with', 'seconds', 'fetched', 'require', 'import', 'sample', 'types'], rows)
 }
 
 async function check(manager: Manager, packages: Package[], folder: string, bin: string): Promise<string[]> {
@@ -43,16 +43,17 @@ async function check(manager: Manager, packages: Package[], folder: string, bin:
       succeed(process.execPath, manager.runsPrograms ? [manager.program, 'node', program] : [program], project, env)
     await node('commonjs.cjs')
     await node('esm.mjs')
+    await node('sample.mjs')
     let types = 'not known to tsc'
     if (!manager.runsPrograms) {
       await inTurn(RESOLUTIONS, (resolution) => compile(`types-${resolution}.json`, project))
-      await compile('example.json', project)
-      await node('compiled/example.js')
+      await compile('sample.json', project)
+      await node('compiled/sample.mjs')
       types = RESOLUTIONS.join(' ')
     }
     if (manager.name === 'npm') await omitOptional(manager, registry, folder, bin)
     const fetched = manager.fetchesAll ? 'all' : [...registry.fetched].sort().join(' ')
-    return [manager.name, seconds, fetched, 'ok', 'ok', manager.runsPrograms ? '-' : 'ok', types]
+    return [manager.name, seconds, fetched, 'ok', 'ok', 'ok', types]
   } finally {
     registry.close()
   }

@@ -68,13 +68,15 @@ export function writePrograms(folder: string): void {
   writeFileSync(join(folder, 'esm.mjs'), ESM)
   writeFileSync(join(folder, 'types.ts'), TYPES)
   writeFileSync(join(folder, 'types.mts'), TYPES)
-  writeFileSync(join(folder, 'example.ts'), codeBlocks(readDocument('README.md'), 'ts')[0]!.source)
+  const sample = codeBlocks(readDocument('docs/reference/malloc.md'), 'js')[0]!.source
+  writeFileSync(join(folder, 'sample.mjs'), sample)
+  writeFileSync(join(folder, 'sample.mts'), sample)
   for (const resolution of RESOLUTIONS) {
     write(folder, `types-${resolution}`, { ...MODULES[resolution], noEmit: true, types: [] }, ['types.ts', 'types.mts'])
   }
-  // The example imports from Node. Its types are of no concern to cmalloc, so that they are lent.
+  // The sample imports from Node. Its types are of no concern to cmalloc, so that they are lent.
   const node = { types: ['node'], typeRoots: [join(ROOT, 'node_modules/@types')] }
-  write(folder, 'example', { ...MODULES.node16, ...node, outDir: 'compiled', esModuleInterop: true }, ['example.ts'])
+  write(folder, 'sample', { ...MODULES.node16, ...node, outDir: 'compiled', esModuleInterop: true }, ['sample.mts'])
 }
 
 function write(folder: string, name: string, options: object, files: string[]): void {
