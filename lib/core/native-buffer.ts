@@ -5,14 +5,15 @@ import { freed, illegalConstructor, invalidType, outOfRange, pinned } from '../r
 import { INSPECT } from '../runtime/inspect.js'
 import { freedOther, mustBeMapped, surplus, unbound } from '../runtime/mistakes.js'
 import { makeAdvice, refuseAsArray, rightOf } from '../runtime/no-array.js'
+import type { Slot } from '../runtime/native.js'
 import { max, min, typedArray } from '../runtime/primordials.js'
 import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
 import { bytesOf } from './bytes-of.js'
-import { DEBUG, noteEnd, noteFirstView, noteLetGo, noteOrigin, withHistory } from './debug.js'
+import { DEBUG, notedEnd, noteEnd, noteFirstView, noteOrigin, noteResize, withHistory } from './debug.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
 import type { End, Inside } from './inside.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
-import { allocateCell, freeCell, freeCellNow, initialise, recycleEmpty, refresh, REQUEST, type Cell } from './slots.js'
+import { allocateCell, freeCell, freeCellNow, initialise, recycleEmpty, refresh, type Cell } from './slots.js'
 import { noteView } from './turn.js'
 import { checkUntil, type PinUntil } from './until.js'
 import { usePinned } from './use.js'
@@ -80,19 +81,9 @@ export class NativeBuffer implements Disposable {
       }
     }
     const freeFastNow: End<NativeBuffer> = (buffer) => void buffer.#end('free', freeCellNow)
-    const checked = (end: End<NativeBuffer>, operation: string): End<NativeBuffer> =>
-      function (buffer) {
-        const { slot } = buffer.#useAlone('free')
-        const byteLength = buffer.#byteLength
-        try {
-          if (end(buffer) === REQUEST) noteLetGo(buffer, byteLength, operation)
-        } finally {
-          // A corrupt block is freed too, although that throws.
-          if (slot.freed) noteEnd(buffer, operation)
-        }
-      }
-    inside.freeHandle = DEBUG ? checked(freeFast, 'free()') : freeFast
-    inside.freeHandleNow = DEBUG ? checked(freeFastNow, 'freeNow()') : freeFastNow
+    const slotOf = (buffer: NativeBuffer): Slot => buffer.#useAlone('free').slot
+    inside.freeHandle = DEBUG ? notedEnd(freeFast, 'free()', slotOf) : freeFast
+    inside.freeHandleNow = DEBUG ? notedEnd(freeFastNow, 'freeNow()', slotOf) : freeFastNow
     inside.moveHandle = (source, byteLength) => {
       const [cell, resizeFailed] = source.#end('consume', ({ slot }) => slot.transfer(byteLength))
       refresh(cell)
@@ -292,11 +283,7 @@ export class NativeBuffer implements Disposable {
     refresh(cell)
     this.#byteLength = length
     this.#cell = cell
-    if (DEBUG) {
-      if (reason === REQUEST) noteLetGo(this, old, 'resize()')
-      // A block that was let go was copied: it is a new one.
-      noteOrigin(this, cell.slot)
-    }
+    if (DEBUG) noteResize(this, cell.slot, reason, old)
     if (length > old) fillSlot(cell.slot, pattern, old, length)
     // It may be a secret.
     if (pattern !== checked) typedArray.fill(pattern as Uint8Array, 0, 0, typedArray.byteLengthOf(pattern))

@@ -23,7 +23,7 @@ export interface Cell {
 const POOL_LIMIT = 16_384
 
 /** Why a block was let go, as the binding says it: 0 if it was not. */
-type Reason = number
+export type Reason = number
 
 /** It was let go because a request was in flight. */
 export const REQUEST: Reason = 2
