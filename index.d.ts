@@ -236,6 +236,14 @@ export declare class Slot {
    */
   buffer(): ArrayBuffer
   /**
+   * A new `SharedArrayBuffer` over the block: no copy. From then on the block cannot be given away, and after its end its
+   * bytes stay as long as some thread has one.
+   *
+   * Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, `ERR_CMALLOC_NO_EXTERNAL_BUFFERS`, and
+   * `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` where the runtime makes none.
+   */
+  share(): SharedArrayBuffer
+  /**
    * Fills the bytes from `start` to `end` with `pattern`, repeated; the last repetition is cut.
    *
    * Throws `ERR_CMALLOC_FREED`, `ERR_OUT_OF_RANGE`, and `ERR_INVALID_ARG_VALUE` if the pattern is empty.
@@ -355,7 +363,7 @@ export declare function perThread(): ThreadStats
 export interface ProcessStats {
   /**
    * Blocks that are not freed yet: those of handles, those that wait to be taken over, and those that
-   * are left to an `ArrayBuffer` or leaked.
+   * are left to an `ArrayBuffer` or a `SharedArrayBuffer`, or leaked.
    */
   liveBlocks: number
   /** Their bytes, and those that pools retain. */
@@ -368,7 +376,7 @@ export interface ProcessStats {
   explicitFrees: number
   /** Blocks whose handle was garbage-collected. */
   collectedFrees: number
-  /** Bytes that no handle holds any more, but an `ArrayBuffer` whose finalizer has not run. */
+  /** Bytes that no handle holds any more, but an `ArrayBuffer` or a `SharedArrayBuffer` whose finalizer has not run. */
   awaitingFinalizerBytes: number
   /**
    * Blocks among these that were freed while somebody may have been using their bytes: they end as nobody has a view of

@@ -13,6 +13,7 @@ import { DEBUG, notedEnd, noteEnd, noteFirstView, noteOrigin, noteResize, withHi
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
 import type { End, Inside } from './inside.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
+import { sharedOf } from './shared.js'
 import { allocateCell, freeCell, freeCellNow, initialise, recycleEmpty, refresh, type Cell } from './slots.js'
 import { noteView } from './turn.js'
 import { checkUntil, type PinUntil } from './until.js'
@@ -222,6 +223,18 @@ export class NativeBuffer implements Disposable {
   }
 
   /**
+   * The block as a `SharedArrayBuffer`: no copy, the same object until the block is freed or resized. A worker that it is
+   * posted to has the same bytes. They cannot be taken back: after `free` or `resize` they stay until no thread has them,
+   * and `release`, `consume` and `handOver` throw. Of a `secure` block they are wiped at `free` all the same.
+   *
+   * @throws `ERR_CMALLOC_FREED`; `ERR_CMALLOC_NO_EXTERNAL_BUFFERS` where the runtime allows no foreign memory
+   * @throws `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` before Node 22.23, 24.16 and 26.1, and on Deno
+   */
+  get shared(): SharedArrayBuffer {
+    return sharedOf(this.#use('share'))
+  }
+
+  /**
    * Fills the bytes from `start` to `end`: all of them if omitted.
    *
    * @param init - what they are filled with; must be given
@@ -281,6 +294,7 @@ export class NativeBuffer implements Disposable {
     const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
     const [cell, reason] = this.#end('resize', ({ slot }) => slot.resize(length))
     refresh(cell)
+    cell.shared = undefined
     this.#byteLength = length
     this.#cell = cell
     if (DEBUG) noteResize(this, cell.slot, reason, old)

@@ -15,6 +15,8 @@ export interface Cell {
   key: number
   /** The block's address, or -1 if a number cannot hold it. */
   address: number
+  /** The `SharedArrayBuffer` over the block, once it was asked for. */
+  shared: SharedArrayBuffer | undefined
   /** In the pool: the next cell of the list. */
   next: Cell | undefined
 }
@@ -43,11 +45,13 @@ function acquire(): Cell {
     return cell
   }
   const slot = new Slot(owner)
-  return { slot, key: slot.key, address: 0, next: undefined }
+  return { slot, key: slot.key, address: 0, shared: undefined, next: undefined }
 }
 
 /** Puts a cell without a block into the pool. */
 function recycle(cell: Cell): void {
+  // It keeps the bytes of the block that is gone.
+  cell.shared = undefined
   if (cell.key < 0 || pooled >= POOL_LIMIT) return
   cell.next = pool
   pool = cell

@@ -1,12 +1,12 @@
 /**
- * Errors and `ArrayBuffer`s of this realm. A test runner may evaluate cmalloc in a context of its own, as Jest does; the
+ * Errors, `ArrayBuffer`s and `SharedArrayBuffer`s of this realm. A test runner may evaluate cmalloc in a context of its own, as Jest does; the
  * addon makes objects of Node's. There, a test's `instanceof RangeError` would be false for its errors.
  */
 
 import { types } from 'node:util'
 import { apply, defineProperty, PlainArrayBuffer } from './primordials.js'
 
-const { isArrayBuffer, isNativeError, isPromise } = types
+const { isArrayBuffer, isNativeError, isPromise, isSharedArrayBuffer } = types
 const { getPrototypeOf, setPrototypeOf } = Object
 
 type Binding = typeof import('../../index.js')
@@ -18,12 +18,14 @@ export function isOfThisRealm(made: object): boolean {
   return getPrototypeOf(made) === Function.prototype
 }
 
-/** Makes an error or an `ArrayBuffer` one of this realm's. It stays the same object; anything else stays as it is. */
+/** Makes an error, an `ArrayBuffer` or a `SharedArrayBuffer` one of this realm's. It stays the same object; anything else stays as it is. */
 export function toThisRealm<T>(value: T): T {
   if (isNativeError(value)) {
     if (!(value instanceof Error)) setPrototypeOf(value, prototypeOf((value as Error).name))
   } else if (isArrayBuffer(value) && getPrototypeOf(value) !== PlainArrayBuffer.prototype) {
     setPrototypeOf(value, PlainArrayBuffer.prototype)
+  } else if (isSharedArrayBuffer(value)) {
+    setPrototypeOf(value, SharedArrayBuffer.prototype)
   }
   return value
 }

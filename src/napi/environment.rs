@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
 use std::rc::Rc;
-use std::sync::Weak;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 
 use napi::sys;
 
@@ -15,6 +15,7 @@ use super::node_api::failure::{Failure, Outcome, check};
 use super::node_api::scope::in_scope;
 use super::state::backing_stores::BackingStores;
 use super::state::registry;
+use super::state::share::LeftBytes;
 use super::state::slots::Slots;
 use super::state::store_ends::{Finalizers, StoreEnds};
 use super::state::sweep_schedule::SweepSchedule;
@@ -35,6 +36,8 @@ pub(crate) struct Environment {
     pub(crate) stores: Rc<BackingStores>,
     pub(crate) event_loop: EventLoop,
     pub(crate) schedule: SweepSchedule,
+    /// What was left to `SharedArrayBuffer`s.
+    pub(crate) left: Arc<LeftBytes>,
     /// What else must end with the environment, where the runtime does not finalize it then.
     pub(crate) others: RefCell<Vec<Weak<dyn EndsWithEnvironment>>>,
     /// `ArrayBuffer.prototype.transfer`; none before Node 21.
@@ -73,6 +76,7 @@ impl Environment {
             stores: Rc::new(BackingStores::new(StoreEnds::new(finalizers, view_sweep_is_on()))),
             event_loop: EventLoop::new(finalizers == Finalizers::Ordered),
             schedule: SweepSchedule::new(),
+            left: Arc::default(),
             others: RefCell::default(),
             transfer: Captured::transfer(env)?,
             bun_gc,
@@ -110,7 +114,8 @@ impl Environment {
     /// Tells V8, now or soon, that so many bytes outside of its heap came: that is what makes it collect handles at all.
     ///
     /// Each block that has no `ArrayBuffer` is reported, in the environment of its slot, and taken back there once. Bytes
-    /// under an `ArrayBuffer` are counted by V8 itself.
+    /// under an `ArrayBuffer` are counted by V8 itself. Those under a `SharedArrayBuffer` are not: what is left to one stays
+    /// reported, and is taken back after it has ended.
     #[inline]
     pub(crate) fn report_added(&self, len: usize) {
         self.report(signed(len));
@@ -139,8 +144,9 @@ impl Environment {
     /// Tells V8 of what it has not been told yet. Returns what it has been told in all.
     pub(crate) fn flush_report(&self) -> i64 {
         let mut total = 0;
+        let bytes = self.unreported.replace(0) + self.left.take_unreported();
         // SAFETY: `total` is a place to write to.
-        unsafe { sys::napi_adjust_external_memory(self.env, self.unreported.replace(0), &raw mut total) };
+        unsafe { sys::napi_adjust_external_memory(self.env, bytes, &raw mut total) };
         total
     }
 

@@ -138,7 +138,7 @@ fn free_viewed(environment: &Environment, slot: SlotRef<'_>, user: Option<User>)
         return Ok(free_block(environment, slot)?);
     }
     let intact = must_be_intact(slot, "by free()");
-    if user.is_some() {
+    if user.is_some() || slot.is_shared() {
         wipe_if_secure(slot);
     }
     environment.slots.counters().explicit_frees.add(1);

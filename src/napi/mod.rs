@@ -6,14 +6,15 @@
 //! - [`state`]: what is known of slots, blocks and their `ArrayBuffer`s.
 //! - [`environment`]: what belongs to a thread, or a context of it, that loaded the addon.
 //! - [`dead_slots`], [`view_sweep`], [`sweep`], [`retry`]: what frees memory without waiting for the event loop.
-//! - [`debug_checks`], [`viewed`], [`lifecycle`], [`resize`], [`owner_changes`]: what happens to a slot's block.
+//! - [`debug_checks`], [`viewed`], [`shared`], [`lifecycle`], [`resize`], [`owner_changes`]: what happens to a slot's block.
 //! - [`teardown`]: the end of an environment on Bun and Deno. (On Node: [`state::backing_stores`].)
 //! - [`exports`]: what JavaScript is given.
 //!
 //! A [`Slot`](exports::slot::Slot) is the native handle, which frees its block once whoever ends it: a call, the collector or
 //! the end of the thread. It has an entry among its environment's
 //! [`slots`](state::slots), and the entry owns at most one block. A block over which an `ArrayBuffer` was made moves to a
-//! [control block](state::control_block), which outlives the slot if it must.
+//! [control block](state::control_block), which outlives the slot if it must. Whoever has a `SharedArrayBuffer` over a block
+//! has a [share](state::share) in it, in any thread.
 //!
 //! No borrow of anything here is held while Node-API is called: it may collect garbage, run finalizers and, through them,
 //! come back.
@@ -27,6 +28,7 @@ mod node_api;
 mod owner_changes;
 mod resize;
 mod retry;
+mod shared;
 mod state;
 mod sweep;
 mod teardown;

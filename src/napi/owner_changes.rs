@@ -73,6 +73,7 @@ pub(super) unsafe fn consume(
 pub(super) fn transfer(environment: &Environment, slot: SlotRef<'_>, len: usize) -> Outcome<bool> {
     let (_, old) = slot.parts().ok_or_else(Failure::freed)?;
     must_be_intact(slot, "by consume()")?;
+    must_not_be_shared(slot)?;
     if has_escaped(environment, slot)? {
         return Err(Failure::escaped());
     }
@@ -95,6 +96,7 @@ pub(super) fn release(environment: &Environment, slot: SlotRef<'_>) -> Outcome<u
     if slot.attributes().is_secure() {
         return Err(Failure::secure());
     }
+    must_not_be_shared(slot)?;
     if !recover(environment, slot)? {
         return Err(Failure::escaped());
     }
@@ -113,6 +115,7 @@ pub(super) fn hand_over(environment: &Environment, slot: SlotRef<'_>, ticket: St
     if tickets::is_used(&ticket) {
         return Err(Failure::ticket_in_use());
     }
+    must_not_be_shared(slot)?;
     if !recover(environment, slot)? {
         return Err(Failure::escaped());
     }
@@ -134,4 +137,9 @@ pub(super) fn take_over(environment: &Environment, slot: SlotRef<'_>, ticket: &s
     let block = tickets::take(ticket).ok_or_else(Failure::bad_ticket)?;
     put(environment, slot, block.into(), |counters| &counters.taken_over);
     Ok(())
+}
+
+/// Refuses a block whose bytes other threads may have for ever.
+fn must_not_be_shared(slot: SlotRef<'_>) -> Outcome<()> {
+    if slot.is_shared() { Err(Failure::shared()) } else { Ok(()) }
 }

@@ -15,7 +15,7 @@ use crate::block::Init;
 
 /// Resizes the block, which keeps its pool. Returns for whom the old one was let go.
 ///
-/// One that has escaped, or whose bytes somebody may be using, is copied into a new block; so is one that is secure, or of a
+/// One that has escaped or is shared, or whose bytes somebody may be using, is copied into a new block; so is one that is secure, or of a
 /// pool that scrubs: C's `realloc` would leave bytes behind that nobody zeroes.
 pub(super) fn resize(environment: &Environment, slot: SlotRef<'_>, len: usize) -> Outcome<Option<User>> {
     let (_, old) = slot.parts().ok_or_else(Failure::freed)?;
@@ -32,9 +32,11 @@ pub(super) fn resize(environment: &Environment, slot: SlotRef<'_>, len: usize) -
     if slot.state() == State::Viewed {
         check(environment, slot, len)?;
     }
-    if user.is_some() || !recover(environment, slot)? {
+    let is_shared = slot.is_shared();
+    if user.is_some() || is_shared || !recover(environment, slot)? {
         let block = allocate_like(environment, slot, len, slot.attributes().init_of_copy())?;
-        return replace(environment, slot, block, false, user);
+        let recovered = user.is_none() && is_shared && recover(environment, slot)?;
+        return replace(environment, slot, block, recovered, user);
     }
     with_retries(environment, || slot.change(|block| block.resize(len)).transpose())?.ok_or_else(Failure::freed)?;
     environment.report_resized(old, len);

@@ -33,7 +33,7 @@ pub(super) fn with_retries<T>(
 
 /// Whether freeing everything that this environment has would be enough.
 fn could_help(environment: &Environment, refusal: &OutOfMemory) -> bool {
-    let bytes = live_bytes(environment) + environment.schedule.let_go.bytes();
+    let bytes = live_bytes(environment) + environment.schedule.let_go.bytes() + environment.left.total();
     bytes > 0
         && match *refusal {
             OutOfMemory::Allocator { requested } => requested as u64 <= bytes,
@@ -54,7 +54,7 @@ fn could_help(environment: &Environment, refusal: &OutOfMemory) -> bool {
 /// The error for a refusal, which says what waits for an end that may come soon.
 #[cold]
 fn refused(environment: &Environment, refusal: OutOfMemory) -> Failure {
-    let (dropped, let_go) = waiting(environment);
+    let (dropped, let_go, left) = waiting(environment);
     let mut failure = Failure::from(refusal);
     if let_go.blocks > 0 {
         failure = failure.with_hint(&format!(
@@ -70,14 +70,20 @@ fn refused(environment: &Environment, refusal: OutOfMemory) -> Failure {
             dropped.bytes, dropped.blocks
         ));
     }
+    if left.blocks > 0 {
+        failure = failure.with_hint(&format!(
+            "{} bytes of {} freed blocks are held by SharedArrayBuffers: let go of them in every thread",
+            left.bytes, left.blocks
+        ));
+    }
     failure
 }
 
-/// Blocks that an `ArrayBuffer` still holds: the dropped ones, and those that were let go.
-fn waiting(environment: &Environment) -> (Sum, Sum) {
-    let (orphans, let_go) = {
+/// Blocks that an `ArrayBuffer` still holds: the dropped ones, those that were let go, and those of a `SharedArrayBuffer`.
+fn waiting(environment: &Environment) -> (Sum, Sum, Sum) {
+    let (orphans, let_go, left) = {
         let owned = owned_addresses::lock();
-        (owned.orphans(), owned.let_go())
+        (owned.orphans(), owned.let_go(), owned.left_to_sharers())
     };
     let mut dropped = Sum { blocks: orphans.blocks - let_go.blocks, bytes: orphans.bytes - let_go.bytes };
     for_each_dead(environment, |slot| {
@@ -86,5 +92,5 @@ fn waiting(environment: &Environment) -> (Sum, Sum) {
             dropped.bytes += len as u64;
         }
     });
-    (dropped, let_go)
+    (dropped, let_go, left)
 }

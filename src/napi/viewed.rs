@@ -52,6 +52,7 @@ pub(super) fn buffer(environment: &Environment, slot: SlotRef<'_>) -> Outcome<sy
 /// Whether other JavaScript than the slot's own `ArrayBuffer` may reach the bytes.
 pub(super) fn has_escaped(environment: &Environment, slot: SlotRef<'_>) -> Outcome<bool> {
     match slot.view() {
+        _ if slot.is_shared() => Ok(true),
         Some(view) if view.attached(environment.env)?.is_null() => Ok(!recover(environment, slot)?),
         _ => Ok(false),
     }

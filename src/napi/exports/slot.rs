@@ -18,7 +18,7 @@ use crate::napi::node_api::arguments::{
 use crate::napi::node_api::event_loop::User;
 use crate::napi::node_api::failure::{Failure, Outcome, check, throwing};
 use crate::napi::state::slots::SlotRef;
-use crate::napi::{lifecycle, owner_changes, resize, viewed};
+use crate::napi::{lifecycle, owner_changes, resize, shared, viewed};
 use crate::residency::resident_bytes;
 
 /// The owner of slots that no raw call names.
@@ -192,6 +192,18 @@ impl Slot {
     pub fn buffer(&self, env: Env) -> napi::Result<Unknown<'_>> {
         let value = self.run(env, viewed::buffer)?;
         // SAFETY: `buffer` returned a value of this environment and of the current scope.
+        unsafe { Unknown::from_napi_value(env.raw(), value) }
+    }
+
+    /// A new `SharedArrayBuffer` over the block: no copy. From then on the block cannot be given away, and after its end its
+    /// bytes stay as long as some thread has one.
+    ///
+    /// Throws `ERR_CMALLOC_FREED`, `ERR_CMALLOC_ESCAPED`, `ERR_CMALLOC_NO_EXTERNAL_BUFFERS`, and
+    /// `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` where the runtime makes none.
+    #[napi(ts_return_type = "SharedArrayBuffer")]
+    pub fn share(&self, env: Env) -> napi::Result<Unknown<'_>> {
+        let value = self.run(env, shared::share)?;
+        // SAFETY: `share` returned a value of this environment and of the current scope.
         unsafe { Unknown::from_napi_value(env.raw(), value) }
     }
 

@@ -13,7 +13,7 @@ use crate::napi::state::{owned_addresses, registry, tickets};
 #[napi(object)]
 pub struct ProcessStats {
     /// Blocks that are not freed yet: those of handles, those that wait to be taken over, and those that
-    /// are left to an `ArrayBuffer` or leaked.
+    /// are left to an `ArrayBuffer` or a `SharedArrayBuffer`, or leaked.
     pub live_blocks: f64,
     /// Their bytes, and those that pools retain.
     pub live_bytes: f64,
@@ -25,7 +25,7 @@ pub struct ProcessStats {
     pub explicit_frees: f64,
     /// Blocks whose handle was garbage-collected.
     pub collected_frees: f64,
-    /// Bytes that no handle holds any more, but an `ArrayBuffer` whose finalizer has not run.
+    /// Bytes that no handle holds any more, but an `ArrayBuffer` or a `SharedArrayBuffer` whose finalizer has not run.
     pub awaiting_finalizer_bytes: f64,
     /// Blocks among these that were freed while somebody may have been using their bytes: they end as nobody has a view of
     /// them any more.
@@ -59,14 +59,14 @@ pub struct ThreadStats {
 #[napi]
 pub fn stats() -> ProcessStats {
     let budget = crate::budget();
-    let (orphans, let_go, leaked) = {
+    let (orphans, let_go, left, leaked) = {
         let owned = owned_addresses::lock();
-        (owned.orphans(), owned.let_go(), owned.leaked())
+        (owned.orphans(), owned.let_go(), owned.left_to_sharers(), owned.leaked())
     };
     let totals = registry::totals();
     let [allocations, explicit_frees, collected_frees] =
         [&totals.allocations, &totals.explicit_frees, &totals.collected_frees].map(Counter::get);
-    let came = allocations + totals.taken_over.get() + tickets::count() + orphans.blocks + leaked;
+    let came = allocations + totals.taken_over.get() + tickets::count() + orphans.blocks + left.blocks + leaked;
     let went = explicit_frees + collected_frees + totals.handed_over.get();
     ProcessStats {
         live_blocks: came.saturating_sub(went) as f64,
@@ -75,7 +75,7 @@ pub fn stats() -> ProcessStats {
         allocations: allocations as f64,
         explicit_frees: explicit_frees as f64,
         collected_frees: collected_frees as f64,
-        awaiting_finalizer_bytes: orphans.bytes as f64,
+        awaiting_finalizer_bytes: (orphans.bytes + left.bytes) as f64,
         let_go_blocks: let_go.blocks as f64,
         let_go_bytes: let_go.bytes as f64,
         leaked_at_teardown: leaked as f64,

@@ -65,6 +65,14 @@ impl Failure {
         )
     }
 
+    pub(crate) fn shared() -> Self {
+        Self::error(
+            c"ERR_CMALLOC_ESCAPED",
+            "The block is shared: whoever has its SharedArrayBuffer may use the bytes in any thread, and nobody can take them \
+             back. Copy them with slice(), and free this handle; or post the SharedArrayBuffer itself",
+        )
+    }
+
     pub(crate) fn secure() -> Self {
         Self::error(
             c"ERR_CMALLOC_SECURE",
@@ -91,6 +99,13 @@ impl Failure {
         Self::error(
             c"ERR_CMALLOC_NO_EXTERNAL_BUFFERS",
             format!("The runtime makes no ArrayBuffer over this block: {reason}. Use its address, fill() and slice()"),
+        )
+    }
+
+    pub(crate) fn no_shared_buffers() -> Self {
+        Self::unsupported(
+            "This runtime makes no SharedArrayBuffer over memory of C. Node 22.23, 24.16 and 26.1 do, or later ones, and Bun. \
+             Here, move the block to another thread with handOver(), or copy its bytes into a SharedArrayBuffer",
         )
     }
 

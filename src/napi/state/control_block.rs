@@ -15,7 +15,7 @@ use std::thread::{self, ThreadId};
 use napi::sys;
 
 use super::owned_addresses;
-use super::pooled_block::PooledBlock;
+use super::pooled_block::{BlockShare, PooledBlock};
 use super::shared_block::{Remainder, SharedBlock, Store};
 use super::store_ends::StoreEnds;
 use crate::napi::node_api::captured::{Captured, clear_exception, runs_javascript};
@@ -107,6 +107,11 @@ impl ControlBlock {
     /// Whether the block is still here: neither taken back by its slot, nor freed or leaked.
     pub(crate) fn has_block(&self) -> bool {
         self.shared.has_block()
+    }
+
+    /// Notes who shares the block. Returns whether it is still here.
+    pub(crate) fn set_share(&self, share: Arc<BlockShare>) -> bool {
+        self.shared.change(|block| block.set_share(share))
     }
 
     pub(crate) fn index(&self) -> u32 {

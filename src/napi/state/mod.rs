@@ -7,6 +7,7 @@ pub(super) mod owned_addresses;
 pub(super) mod pooled_block;
 pub(super) mod registers;
 pub(super) mod registry;
+pub(super) mod share;
 pub(super) mod shared_block;
 pub(super) mod slot_table;
 pub(super) mod slots;

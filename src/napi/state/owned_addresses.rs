@@ -18,6 +18,8 @@ use crate::{block, reclaim};
 pub(crate) struct OwnedAddresses {
     /// The blocks that outlived their slot: an `ArrayBuffer` still holds them.
     orphans: BTreeMap<usize, Orphan>,
+    /// The blocks over which there is a `SharedArrayBuffer`, whoever owns them now.
+    shared: BTreeMap<usize, Shared>,
     /// The blocks that were leaked, and their lengths.
     leaked: BTreeMap<usize, usize>,
     /// The addresses that are being consumed.
@@ -29,6 +31,13 @@ struct Orphan {
     len: usize,
     /// Whether it was freed while somebody may have been using its bytes.
     let_go: bool,
+}
+
+/// A block over which there is a `SharedArrayBuffer`.
+struct Shared {
+    len: usize,
+    /// Whether it is all that the block has.
+    is_left: bool,
 }
 
 /// Blocks, and their bytes.
@@ -54,8 +63,8 @@ loom::lazy_static! {
     static ref OWNED: Mutex<OwnedAddresses> = Mutex::new(OwnedAddresses::default());
 }
 
-/// Even after a panic the maps would be usable. Order of locks: that of a [`SharedBlock`](super::shared_block),
-/// this one, those of tickets, pools, the registry and the debug mode.
+/// Even after a panic the maps would be usable. Order of locks: that of a [`SharedBlock`](super::shared_block)
+/// or of a [`Share`](super::share), this one, those of tickets, pools, the registry and the debug mode.
 pub(crate) fn lock() -> MutexGuard<'static, OwnedAddresses> {
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -96,6 +105,22 @@ impl OwnedAddresses {
         self.orphans.remove(&start);
     }
 
+    /// Notes a block over which a `SharedArrayBuffer` was made. Its owner still has it.
+    pub(crate) fn add_shared(&mut self, start: usize, len: usize) {
+        self.shared.insert(start, Shared { len, is_left: false });
+    }
+
+    /// Notes that nothing but `SharedArrayBuffer`s has the block any more.
+    pub(crate) fn note_left(&mut self, start: usize) {
+        if let Some(shared) = self.shared.get_mut(&start) {
+            shared.is_left = true;
+        }
+    }
+
+    pub(crate) fn remove_shared(&mut self, start: usize) {
+        self.shared.remove(&start);
+    }
+
     pub(crate) fn add_leaked(&mut self, start: usize, len: usize) {
         self.leaked.insert(start, len);
     }
@@ -109,9 +134,13 @@ impl OwnedAddresses {
             None => {}
         }
         let in_orphan = within(&self.orphans, address, |orphan| orphan.len);
+        let is_shared = within(&self.shared, address, |shared| shared.len);
         let is_leaked = within(&self.leaked, address, |len| *len);
+        if in_orphan || is_shared || is_leaked {
+            return Owned::Yes;
+        }
         // Where secure blocks are, or were, no block of C can be.
-        if in_orphan || is_leaked || tickets::owns(address) || reclaim::retains(address) || block::in_vault(address) {
+        if tickets::owns(address) || reclaim::retains(address) || block::in_vault(address) {
             return Owned::Yes;
         }
         registry::owns(address)
@@ -124,17 +153,23 @@ impl OwnedAddresses {
 
     /// The blocks that wait for the end of their `ArrayBuffer`.
     pub(crate) fn orphans(&self) -> Sum {
-        Sum::of(self.orphans.values())
+        Sum::of(self.orphans.values().map(|orphan| orphan.len))
     }
 
     /// Those among them that were freed while somebody may have been using their bytes.
     pub(crate) fn let_go(&self) -> Sum {
-        Sum::of(self.orphans.values().filter(|orphan| orphan.let_go))
+        Sum::of(self.orphans.values().filter(|orphan| orphan.let_go).map(|orphan| orphan.len))
+    }
+
+    /// The blocks that wait for the end of their last `SharedArrayBuffer`.
+    pub(crate) fn left_to_sharers(&self) -> Sum {
+        Sum::of(self.shared.values().filter(|shared| shared.is_left).map(|shared| shared.len))
     }
 
     /// Whether a block lives on without a handle that could free it.
     pub(crate) fn has_no_handle(&self, start: usize) -> bool {
-        self.orphans.contains_key(&start) || self.leaked.contains_key(&start)
+        let is_left = self.shared.get(&start).is_some_and(|shared| shared.is_left);
+        is_left || self.orphans.contains_key(&start) || self.leaked.contains_key(&start)
     }
 
     pub(crate) fn leaked(&self) -> u64 {
@@ -143,9 +178,8 @@ impl OwnedAddresses {
 }
 
 impl Sum {
-    fn of<'a>(orphans: impl Iterator<Item = &'a Orphan>) -> Self {
-        orphans
-            .fold(Self::default(), |sum, orphan| Self { blocks: sum.blocks + 1, bytes: sum.bytes + orphan.len as u64 })
+    fn of(lengths: impl Iterator<Item = usize>) -> Self {
+        lengths.fold(Self::default(), |sum, len| Self { blocks: sum.blocks + 1, bytes: sum.bytes + len as u64 })
     }
 }
 

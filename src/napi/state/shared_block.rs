@@ -64,6 +64,11 @@ impl<B> SharedBlock<B> {
         self.state().unmoved_at_teardown = unmoved;
     }
 
+    /// Changes the block if it is still here. Returns whether it is.
+    pub(super) fn change(&self, change: impl FnOnce(&mut B)) -> bool {
+        self.state().block.as_mut().map(change).is_some()
+    }
+
     /// Takes the block out: nobody but the slot can reach its bytes.
     pub(super) fn take(&self) -> Option<B> {
         self.state().block.take()

@@ -29,6 +29,8 @@ pub(crate) struct SweepSchedule {
     /// When garbage is collected for it: by live bytes.
     pub(crate) undecided: Growth,
     pub(crate) let_go: LetGo,
+    /// By bytes that are left to `SharedArrayBuffer`s.
+    pub(crate) left: Growth,
 }
 
 /// How much an environment has let go, as far as it is known without looking.
@@ -44,6 +46,7 @@ impl SweepSchedule {
             slots: Growth::new(SLOTS),
             undecided: Growth::new(UNDECIDED),
             let_go: LetGo { weight: Cell::new(0), sweep_at: Cell::new(None) },
+            left: Growth::new(BYTES),
         }
     }
 }

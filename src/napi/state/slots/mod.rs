@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::control_block::ControlBlock;
 use super::counters::Counters;
-use super::pooled_block::PooledBlock;
+use super::pooled_block::{BlockShare, PooledBlock};
 use super::slot_table::{Entry, INDEX_BITS, LAST_GENERATION, SlotTable, State};
 use crate::block::Attributes;
 use crate::napi::node_api::arguments::exact_integer;
@@ -48,6 +48,8 @@ struct Record {
     origin: Option<Arc<Pool>>,
     /// What holds the block while there is an `ArrayBuffer` over it.
     view: Option<Arc<ControlBlock>>,
+    /// Who has the block's bytes besides, once a `SharedArrayBuffer` was asked for.
+    share: Option<Arc<BlockShare>>,
 }
 
 /// An entry that a slot of the owning thread has.
@@ -131,6 +133,7 @@ impl<'a> SlotRef<'a> {
     /// Gives the entry back as its slot dies. Its block must be gone.
     pub(crate) fn vacate(self) {
         debug_assert!(self.state() == State::Idle && self.origin().is_none() && self.view().is_none());
+        debug_assert!(self.share().is_none());
         self.entry.move_on();
         self.entry.set_state(State::Vacant);
         // A last generation has no keys left to give: such an entry is not used again.
@@ -191,6 +194,29 @@ impl<'a> SlotRef<'a> {
     #[inline]
     pub(crate) fn take_origin(self) -> Option<Arc<Pool>> {
         self.record(|record| record.origin.take())
+    }
+
+    /// Who has the block's bytes beside the slot.
+    pub(crate) fn share(self) -> Option<Arc<BlockShare>> {
+        self.record(|record| record.share.clone())
+    }
+
+    /// Whether a `SharedArrayBuffer` over the block was made, so that other threads may have its bytes for ever.
+    pub(crate) fn is_shared(self) -> bool {
+        self.record(|record| record.share.is_some())
+    }
+
+    /// Notes who shares the block. Returns whether there is one.
+    pub(crate) fn set_share(self, share: Arc<BlockShare>) -> bool {
+        let is_there = match self.state() {
+            State::Live => true,
+            State::Viewed => self.view().is_some_and(|view| view.set_share(Arc::clone(&share))),
+            State::Vacant | State::Idle | State::Changing => false,
+        };
+        if is_there {
+            self.record(|record| record.share = Some(share));
+        }
+        is_there
     }
 
     /// What holds the block while there is an `ArrayBuffer` over it.
@@ -254,16 +280,19 @@ impl<'a> SlotRef<'a> {
             return None;
         }
         let (start, len) = self.parts()?;
-        let origin = self.clear(len);
+        let (origin, share) = self.clear(len);
         // SAFETY: `put`, `change` or `reclaim` took the block apart. The entry was live, so that it was the block's only holder, and it has just
         // forgotten it.
-        Some(PooledBlock::new(unsafe { Block::from_parts(start, len, self.attributes()) }, origin))
+        let block = unsafe { Block::from_parts(start, len, self.attributes()) };
+        Some(PooledBlock::new(block, origin).shared_by(share))
     }
 
     /// Changes the block of a live entry in place; the entry's old key is stale then.
     ///
-    /// To other threads it is unsettled meanwhile whether the entry owns the old address.
+    /// To other threads it is unsettled meanwhile whether the entry owns the old address. A block that is shared must stay as it
+    /// is.
     pub(crate) fn change<R>(self, change: impl FnOnce(&mut Block) -> R) -> Option<R> {
+        debug_assert!(!self.is_shared());
         if self.state() != State::Live {
             return None;
         }
@@ -295,12 +324,12 @@ impl<'a> SlotRef<'a> {
         self.entry.set_state(State::Viewed);
         // SAFETY: as in `take`; a viewed entry never makes a block of what it remembers.
         let block = unsafe { Block::from_parts(start, len, self.attributes()) };
-        Some(PooledBlock::new(block, self.origin()))
+        Some(PooledBlock::new(block, self.origin()).shared_by(self.share()))
     }
 
     /// Takes a lent block back.
     pub(crate) fn reclaim(self, block: PooledBlock) {
-        // Its pool is still known here.
+        // Its pool and its share are still known here.
         let (start, len, attributes) = block.into_parts().0.into_parts();
         debug_assert_eq!(self.state(), State::Viewed);
         debug_assert_eq!((self.parts(), self.attributes()), (Some((start, len)), attributes));
@@ -328,13 +357,13 @@ impl<'a> SlotRef<'a> {
         drop(last);
     }
 
-    /// Forgets the block. Returns its pool.
+    /// Forgets the block. Returns its pool, and who shares it.
     #[inline]
-    fn clear(self, len: usize) -> Option<Arc<Pool>> {
+    fn clear(self, len: usize) -> (Option<Arc<Pool>>, Option<Arc<BlockShare>>) {
         self.entry.move_on();
         self.entry.set_state(State::Idle);
         self.slots.counters().live_bytes.subtract(len as u64);
-        self.take_origin()
+        self.record(|record| (record.origin.take(), record.share.take()))
     }
 
     #[inline]
