@@ -227,8 +227,7 @@ export class NativeBuffer implements Disposable {
    * posted to has the same bytes. They cannot be taken back: after `free` or `resize` they stay until no thread has them,
    * and `release`, `consume` and `handOver` throw. Of a `secure` block they are wiped at `free` all the same.
    *
-   * @throws `ERR_CMALLOC_FREED`; `ERR_CMALLOC_NO_EXTERNAL_BUFFERS` where the runtime allows no foreign memory
-   * @throws `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` before Node 22.23, 24.16 and 26.1, and on Deno
+   * @throws `ERR_CMALLOC_FREED`; `ERR_FEATURE_UNAVAILABLE_ON_PLATFORM` before Node 22.23, 24.16 and 26.1, and on Deno
    */
   get shared(): SharedArrayBuffer {
     return sharedOf(this.#use('share'))

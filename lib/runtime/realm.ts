@@ -1,6 +1,6 @@
 /**
- * Errors, `ArrayBuffer`s and `SharedArrayBuffer`s of this realm. A test runner may evaluate cmalloc in a context of its own, as Jest does; the
- * addon makes objects of Node's. There, a test's `instanceof RangeError` would be false for its errors.
+ * Errors and buffers of this realm. A test runner may evaluate cmalloc in a context of its own, as Jest does; the addon makes
+ * objects of Node's. There, a test's `instanceof RangeError` would be false for its errors.
  */
 
 import { types } from 'node:util'
@@ -18,7 +18,10 @@ export function isOfThisRealm(made: object): boolean {
   return getPrototypeOf(made) === Function.prototype
 }
 
-/** Makes an error, an `ArrayBuffer` or a `SharedArrayBuffer` one of this realm's. It stays the same object; anything else stays as it is. */
+/**
+ * Makes an error, an `ArrayBuffer` or a `SharedArrayBuffer` one of this realm's. It stays the same object; anything else stays
+ * as it is.
+ */
 export function toThisRealm<T>(value: T): T {
   if (isNativeError(value)) {
     if (!(value instanceof Error)) setPrototypeOf(value, prototypeOf((value as Error).name))

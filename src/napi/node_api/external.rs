@@ -48,12 +48,13 @@ type FinalizeShared = unsafe extern "C" fn(*mut c_void, *mut c_void);
 impl CreateShared {
     /// Looked up by name as it is first needed: a library that needed it could not be loaded where it is missing.
     pub(crate) fn get() -> Option<Self> {
-        static FOUND: OnceLock<Option<CreateShared>> = OnceLock::new();
-        *FOUND.get_or_init(|| {
+        static FOUND: OnceLock<CreateShared> = OnceLock::new();
+        if FOUND.get().is_none() {
             let symbol = os::symbol(c"node_api_create_external_sharedarraybuffer")?;
             // SAFETY: Node-API's functions keep the type that they are documented with.
-            Some(Self(unsafe { transmute::<NonNull<c_void>, Create>(symbol) }))
-        })
+            let _ = FOUND.set(Self(unsafe { transmute::<NonNull<c_void>, Create>(symbol) }));
+        }
+        FOUND.get().copied()
     }
 }
 

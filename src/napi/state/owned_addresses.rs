@@ -125,22 +125,21 @@ impl OwnedAddresses {
         self.leaked.insert(start, len);
     }
 
-    /// Whether `address` lies in a block that is owned by a slot, by an `ArrayBuffer`, by a pool that retains it, by whoever
-    /// has its ticket, or by nobody any more.
+    /// Whether `address` lies in a block that is owned by a slot, by an `ArrayBuffer` or a `SharedArrayBuffer`, by a pool that
+    /// retains it, by whoever has its ticket, or by nobody any more.
     pub(crate) fn owns(&self, address: usize) -> Owned {
         match self.claims.get(&address) {
             Some(Claim::Claimed) => return Owned::Yes,
             Some(Claim::Resizing) => return Owned::Unsettled,
             None => {}
         }
-        let in_orphan = within(&self.orphans, address, |orphan| orphan.len);
-        let is_shared = within(&self.shared, address, |shared| shared.len);
-        let is_leaked = within(&self.leaked, address, |len| *len);
-        if in_orphan || is_shared || is_leaked {
+        if within(&self.shared, address, |shared| shared.len) {
             return Owned::Yes;
         }
+        let in_orphan = within(&self.orphans, address, |orphan| orphan.len);
+        let is_leaked = within(&self.leaked, address, |len| *len);
         // Where secure blocks are, or were, no block of C can be.
-        if tickets::owns(address) || reclaim::retains(address) || block::in_vault(address) {
+        if in_orphan || is_leaked || tickets::owns(address) || reclaim::retains(address) || block::in_vault(address) {
             return Owned::Yes;
         }
         registry::owns(address)
