@@ -41,6 +41,7 @@ export const arrayBufferByteLength = getter<number>(ArrayBuffer.prototype, 'byte
 
 /** Not by the class: a context may have none of that name. */
 export const { isSharedArrayBuffer } = types
+export const PlainSharedArrayBuffer = typeof SharedArrayBuffer === 'function' ? SharedArrayBuffer : undefined
 
 /** The name of a typed array's class, also of a subclass; `undefined` for anything else. */
 export const typedArrayName = getter<string | undefined>(TypedArrayPrototype, Symbol.toStringTag)

@@ -4,9 +4,9 @@
  */
 
 import { types } from 'node:util'
-import { apply, defineProperty, PlainArrayBuffer } from './primordials.js'
+import { apply, defineProperty, isSharedArrayBuffer, PlainArrayBuffer, PlainSharedArrayBuffer } from './primordials.js'
 
-const { isArrayBuffer, isNativeError, isPromise, isSharedArrayBuffer } = types
+const { isArrayBuffer, isNativeError, isPromise } = types
 const { getPrototypeOf, setPrototypeOf } = Object
 
 type Binding = typeof import('../../index.js')
@@ -27,8 +27,8 @@ export function toThisRealm<T>(value: T): T {
     if (!(value instanceof Error)) setPrototypeOf(value, prototypeOf((value as Error).name))
   } else if (isArrayBuffer(value) && getPrototypeOf(value) !== PlainArrayBuffer.prototype) {
     setPrototypeOf(value, PlainArrayBuffer.prototype)
-  } else if (isSharedArrayBuffer(value)) {
-    setPrototypeOf(value, SharedArrayBuffer.prototype)
+  } else if (isSharedArrayBuffer(value) && PlainSharedArrayBuffer !== undefined) {
+    setPrototypeOf(value, PlainSharedArrayBuffer.prototype)
   }
   return value
 }
