@@ -26,6 +26,10 @@ const EXAMPLES: Record<string, { prints: RegExp; on: Options | undefined; linux?
   'deno-ffi.cjs': { prints: /^AAAAA 5n\n$/, on: ALL.has('deno') ? { node: 'deno' } : undefined },
   'direct-io.ts': { prints: /^(\d+) of \1 bytes, at a multiple of 4096: true\n\/\*\*\n$/, on: TSX, linux: true },
   'worker.ts': { prints: /^given away: true\nthe same memory: true, 1\.414\d+\n$/, on: TSX },
+  'shared.ts': {
+    prints: /^4 workers: 10 MiB\nfreed: true, and the sum is still 10\n$/,
+    on: only<NodeVersion>([26, 24, 22]).map((node) => ({ ...TSX, node }))[0],
+  },
   'server.ts': {
     prints: /^200 7692c3ad\n200 3fc4ccfe\n200 8f990ba0\n413 \n3 of 4 requests had a block that was there\n$/,
     on: TSX,

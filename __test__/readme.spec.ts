@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import * as cmalloc from 'cmalloc'
 import { codeBlocks, readDocument, table } from './support/readme.js'
-import { inTurn, nameOf, only, RUNTIMES, ROOT, runFixture, type NodeVersion, type Runtime } from './support/run.js'
+import { inTurn, nameOf, only, RUNTIMES, ROOT, runFixture, type Runtime } from './support/run.js'
 
 const readme = readDocument('README.md')
 const contributing = readDocument('CONTRIBUTING.md')
@@ -28,6 +28,13 @@ interface Sample {
   /** It is a `ts` block: TypeScript, or JavaScript of newer runtimes. */
   newer: boolean
 }
+
+/** Those that make no `SharedArrayBuffer` over a block. */
+const WITHOUT_SHARED = new Set<Runtime>([20, 'deno'])
+
+/** Whether a runtime has all that an example uses. */
+const runsOn = (source: string, runtime: Runtime): boolean =>
+  !/\bblock\.shared\b/.test(source) || !WITHOUT_SHARED.has(runtime)
 
 /** What a reader can paste. `debug.spec.ts` runs those of the debug mode, and `check:tools` those for bundlers. */
 const samples: Sample[] = ['README.md', ...guides, ...reference]
@@ -65,8 +72,12 @@ test.before('the examples are written as JavaScript, and compiled as TypeScript'
 })
 
 for (const [index, { title, source, newer }] of samples.entries()) {
-  const turn = inTurn(index, RUNTIMES)
-  for (const node of newer ? only<NodeVersion>([26]) : new Set([...only<NodeVersion>([20]), ...turn])) {
+  const oldest = only<Runtime>([20]).filter((node) => runsOn(source, node))
+  const turn = inTurn(
+    index,
+    RUNTIMES.filter((node) => runsOn(source, node)),
+  )
+  for (const node of newer ? only<Runtime>([26]) : new Set([...oldest, ...turn])) {
     test.serial(`${title} runs on ${nameOf(node)}`, (t) => runs(t, `${index}.mjs`, node))
   }
   for (const node of turn) {

@@ -975,7 +975,7 @@ specify(
       cells: [
         '`ERR_CMALLOC_ESCAPED`',
         '`Error`',
-        '`buffer`, `bytes`, `view`, `release`, `consume` or `handOver`, after somebody transferred the `ArrayBuffer` away: other JavaScript may still reach the bytes. `fill`, `slice`, `resize` and `free` work.',
+        '`buffer`, `bytes`, `view`, `release`, `consume` or `handOver`, after somebody transferred the `ArrayBuffer` away: other JavaScript may still reach the bytes. `release`, `consume` or `handOver` of a block that is `shared`, likewise. `fill`, `slice`, `resize` and `free` work.',
       ],
       cases: Object.fromEntries(RUNTIMES.map((node) => [`on ${nameOf(node)}`, (t) => escaped(t, node)])),
     },
@@ -1110,7 +1110,7 @@ specify(
       cells: [
         '`ERR_CMALLOC_NO_EXTERNAL_BUFFERS`',
         '`Error`',
-        '`buffer`, `bytes` or `view` where the runtime makes no `ArrayBuffer` over foreign memory (Electron), or of a block over `buffer.constants.MAX_LENGTH` (4 GiB on Node 20).',
+        '`buffer`, `bytes`, `shared` or `view` where the runtime makes no `ArrayBuffer` over foreign memory (Electron), or of a block over `buffer.constants.MAX_LENGTH` (4 GiB on Node 20).',
       ],
       cases: {
         'over 4 GiB on Node 20': !NODE_VERSIONS.includes(20)
@@ -1204,7 +1204,7 @@ specify(
       cells: [
         '`ERR_FEATURE_UNAVAILABLE_ON_PLATFORM`',
         '`Error`',
-        '`residentBytes` where the operating system does not tell; `align` over 1 GiB with musl, or over 16 on Windows; `secure` on Windows and macOS.',
+        '`residentBytes` where the operating system does not tell; `align` over 1 GiB with musl, or over 16 on Windows; `secure` on Windows and macOS; `shared` on Node before 22.23, 24.16 and 26.1, and on Deno.',
       ],
       linuxCases: { 'a block with a hole in it': systemDoesNotTell },
     },

@@ -82,11 +82,7 @@ fn create_store(environment: &Environment, create: CreateShared, share: &Arc<Blo
     clear_exception(env);
     // The slot has the block: nothing comes back.
     drop(share.store_ended());
-    Err(if status == sys::Status::napi_no_external_buffers_allowed {
-        Failure::no_external_buffers("it allows no external memory")
-    } else {
-        Failure::node_api(status)
-    })
+    Err(Failure::no_external_buffers(status))
 }
 
 /// Called once when a store is gone, in any thread, perhaps inside of the collector: nothing here enters a runtime.

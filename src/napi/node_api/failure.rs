@@ -95,7 +95,13 @@ impl Failure {
         )
     }
 
-    pub(crate) fn no_external_buffers(reason: &str) -> Self {
+    /// The runtime answered this as it was to make an `ArrayBuffer` or a `SharedArrayBuffer`.
+    pub(crate) fn no_external_buffers(status: sys::napi_status) -> Self {
+        let reason = if status == sys::Status::napi_no_external_buffers_allowed {
+            "it allows no external memory"
+        } else {
+            "it is longer than the longest one (buffer.constants.MAX_LENGTH)"
+        };
         Self::error(
             c"ERR_CMALLOC_NO_EXTERNAL_BUFFERS",
             format!("The runtime makes no ArrayBuffer over this block: {reason}. Use its address, fill() and slice()"),

@@ -83,13 +83,7 @@ impl ControlBlock {
         let status = unsafe { create_array_buffer(env, start.cast(), len, finalize_store, hint, &raw mut value) };
         if status != sys::Status::napi_ok {
             clear_exception(env);
-            return Err(take_back(Failure::no_external_buffers(
-                if status == sys::Status::napi_no_external_buffers_allowed {
-                    "it allows no external memory"
-                } else {
-                    "it is longer than the longest one (buffer.constants.MAX_LENGTH)"
-                },
-            )));
+            return Err(take_back(Failure::no_external_buffers(status)));
         }
         let mut array_buffer = ptr::null_mut();
         let count = u32::from(is_strong);
