@@ -21,6 +21,7 @@ const SPECS = [
   'mem-manager',
   'native',
   'pool',
+  'shared',
 ]
 
 /** Random sequences, of which those with hostile arguments free and resize handles in the middle of everything. */
