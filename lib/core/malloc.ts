@@ -1,10 +1,11 @@
 import { mustBeVisit, surplus } from '../runtime/mistakes.js'
 import { blockLength, type Usage } from '../runtime/validate.js'
+import { allocateOrTake, givingUp } from './cache.js'
 import { checkOptionalInit, UNINIT, type Init } from './init.js'
 import { addressOf, createHandle, freeHandle, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
 import { checkMallocOptions, type MallocOptions } from './options.js'
 import { withOther } from './other.js'
-import { allocateCell, allocateCellWith } from './slots.js'
+import { allocateCellWith } from './slots.js'
 
 const USAGE: Usage = {
   init: "malloc(count, 1, 'zero')",
@@ -42,9 +43,13 @@ export function malloc(count: number, size: number = 1, init?: Init, options?: M
   const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength, USAGE)
   if (options !== undefined) {
     const special = checkMallocOptions(options, checked)
-    if (special !== undefined) return createHandle(allocateCellWith(special, byteLength, checked), byteLength)
+    if (special !== undefined)
+      return createHandle(
+        givingUp(() => allocateCellWith(special, byteLength, checked)),
+        byteLength,
+      )
   }
-  return createHandle(allocateCell(byteLength, checked), byteLength)
+  return createHandle(allocateOrTake(byteLength, checked), byteLength)
 }
 
 /**

@@ -8,11 +8,12 @@ import { makeAdvice, refuseAsArray, rightOf } from '../runtime/no-array.js'
 import { max, min, typedArray } from '../runtime/primordials.js'
 import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
 import { bytesOf } from './bytes-of.js'
+import { allocateOrTake, givingUp, keepOrFree } from './cache.js'
 import { DEBUG, noteEnd, noteFirstView, noteLetGo, noteOrigin, withHistory } from './debug.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
 import type { End, Inside } from './inside.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
-import { allocateCell, freeCell, freeCellNow, initialise, recycleEmpty, refresh, REQUEST, type Cell } from './slots.js'
+import { freeCellNow, initialise, recycleEmpty, refresh, REQUEST, writeInto, type Cell } from './slots.js'
 import { noteView } from './turn.js'
 import { checkUntil, type PinUntil } from './until.js'
 import { usePinned } from './use.js'
@@ -61,9 +62,8 @@ export class NativeBuffer implements Disposable {
     }
     inside.addressIfLive = (buffer) => (buffer.#cell === undefined ? undefined : addressOf(buffer))
     inside.copyOut = (buffer, start, byteLength) => {
-      const { slot } = buffer.#use('copy')
       const copy = new Bytes(byteLength)
-      slot.read(copy, start)
+      buffer.#use('copy').slot.read(copy, start)
       return copy
     }
     // As #end() does, without a callback: that makes `malloc` and `free` in a loop some 5 % faster.
@@ -73,7 +73,7 @@ export class NativeBuffer implements Disposable {
       const bytes = buffer.#bytes
       buffer.#empty()
       try {
-        return freeCell(cell)
+        return keepOrFree(cell)
       } catch (error) {
         buffer.#restore(cell, byteLength, bytes)
         throw error
@@ -120,8 +120,8 @@ export class NativeBuffer implements Disposable {
     const bytes = bytesOf(data)
     const byteLength = typedArray.byteLengthOf(bytes)
     if (byteLength === 0) throw outOfRange('The length of data', 'at least one byte', 0)
-    const cell = allocateCell(byteLength, UNINIT)
-    initialise(cell, () => cell.slot.write(bytes))
+    const cell = allocateOrTake(byteLength, UNINIT)
+    initialise(cell, () => writeInto(cell, bytes))
     return createHandle(cell, byteLength)
   }
 
@@ -171,7 +171,7 @@ export class NativeBuffer implements Disposable {
     // `pin(fs.write(…, callback))` would pin for ever.
     const wait = arguments.length > 0 ? checkUntil(until) : undefined
     // Last: the checks may have run code of the program, which may have freed the block.
-    this.#use('pin')
+    this.#use('pin').kept = 0
     return new Pin(this, wait)
   }
 
@@ -263,7 +263,7 @@ export class NativeBuffer implements Disposable {
     const to = relativeIndex('end', end, size, size)
     const { slot } = this.#use('slice')
     if (from >= to) throw outOfRange('The slice', 'at least one byte long', min(to - from, 0))
-    const cell = allocateCell(to - from, UNINIT)
+    const cell = allocateOrTake(to - from, UNINIT)
     cell.slot.copyFrom(slot, from, to)
     return createHandle(cell, to - from)
   }
@@ -288,7 +288,7 @@ export class NativeBuffer implements Disposable {
     this.#useAlone('resize')
     // A copy: the pattern may be a view of this block, which the resize empties.
     const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
-    const [cell, reason] = this.#end('resize', ({ slot }) => slot.resize(length))
+    const [cell, reason] = this.#end('resize', ({ slot }) => givingUp(() => slot.resize(length)))
     refresh(cell)
     this.#byteLength = length
     this.#cell = cell
@@ -387,11 +387,11 @@ export class NativeBuffer implements Disposable {
   }
 
   #view(): Bytes {
-    const { slot } = this.#use('view')
+    const cell = this.#use('view')
     // It is empty if somebody else detached the ArrayBuffer. The slot knows whether there can be another one.
     if (this.#bytes !== undefined && typedArray.byteLengthOf(this.#bytes) > 0) return this.#bytes
-    const bytes = new Bytes(slot.buffer())
-    this.#bytes = bytes
+    cell.kept = 0
+    const bytes = (this.#bytes = new Bytes(cell.slot.buffer()))
     if (DEBUG) noteFirstView(this)
     // Last: a hook of the program may run in there, and use the handle.
     noteView()
@@ -416,6 +416,7 @@ export class NativeBuffer implements Disposable {
     const byteLength = this.#byteLength
     const bytes = this.#bytes
     this.#empty()
+    cell.kept = 0
     try {
       return [cell, end(cell)]
     } catch (error) {

@@ -2,7 +2,7 @@ import { rawCalls, Slot, type BlockPool, type IncrementalBlock } from '../runtim
 import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
 
-const { allocate, endOfKeys, free, freeNow, keyStep, owner, registers } = rawCalls
+const { allocate, endOfKeys, free, freeNow, keyStep, owner, registers, write: writeBytes } = rawCalls
 
 /**
  * A slot of the binding, and what JavaScript knows of it. To make a slot costs as much as a dozen allocations, as the
@@ -15,9 +15,17 @@ export interface Cell {
   key: number
   /** The block's address, or -1 if a number cannot hold it. */
   address: number
-  /** In the pool: the next cell of the list. */
+  /**
+   * The block's length if the cache may keep the block at its end, else 0. It may as long as the block is as `malloc` made it,
+   * and nobody but its handle has ever had a claim to it: whatever else happens to the block sets this to 0.
+   */
+  kept: number
+  /** In the pool or in the cache: the next cell of the list. */
   next: Cell | undefined
 }
+
+/** The longest block that the cache may keep. */
+const LONGEST_KEPT = 2 ** 20
 
 /** How many cells are pooled at most. Each has some 200 bytes. */
 const POOL_LIMIT = 16_384
@@ -39,11 +47,12 @@ function acquire(): Cell {
     pool = cell.next
     // Otherwise this cell would keep the next one alive, and its block, after a handle took that and was dropped.
     cell.next = undefined
+    cell.kept = 0
     pooled -= 1
     return cell
   }
   const slot = new Slot(owner)
-  return { slot, key: slot.key, address: 0, next: undefined }
+  return { slot, key: slot.key, address: 0, kept: 0, next: undefined }
 }
 
 /** Puts a cell without a block into the pool. */
@@ -69,6 +78,7 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
     registers[2] = typeof init === 'number' ? init : UNINIT
     allocate()
     cell.address = registers[1]
+    if (byteLength <= LONGEST_KEPT) cell.kept = byteLength
   } catch (error) {
     cell.key = cell.slot.key
     if (cell.slot.freed) recycle(cell)
@@ -153,6 +163,14 @@ function receive(give: (slot: Slot) => void): Cell {
   }
   refresh(cell)
   return cell
+}
+
+/** Copies bytes to the beginning of a cell's block, which must have room for them. */
+export function writeInto(cell: Cell, bytes: Uint8Array): void {
+  if (cell.key < 0) return cell.slot.write(bytes)
+  registers[0] = cell.key
+  registers[1] = 0
+  writeBytes(bytes)
 }
 
 /** Frees a cell's block, or lets it go if something may be using its bytes. Recycles the cell. Returns the reason. */
