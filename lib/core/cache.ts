@@ -55,12 +55,30 @@ let last = ring
 
 let limit = mayCache ? DEFAULT_LIMIT : 0
 
+// What each `malloc` and each `free` runs is short, and the rest is in functions of its own: the compiler puts only so much into
+// one piece of code.
+
 /** Allocates and fills a block, a kept one if there is one. Every argument must have been checked. */
 export function allocateOrTake(byteLength: number, init: CheckedInit): Cell {
+  const bin = last.byteLength === byteLength ? last : find(byteLength)
+  const cell = bin.top
+  if (cell === undefined || registers[GIVE_UP] !== 0) return allocateAnew(byteLength, init)
+  bin.top = cell.next
+  // Otherwise this cell would keep the next one alive, and its block, after a handle took that and was dropped.
+  cell.next = undefined
+  registers[HANDED_OUT]! += 1
+  registers[BLOCKS]! -= 1
+  registers[BYTES]! -= byteLength
+  if (init !== UNINIT) fillTaken(cell, byteLength, init)
+  return cell
+}
+
+function allocateAnew(byteLength: number, init: CheckedInit): Cell {
   if (registers[GIVE_UP] !== 0) giveUp()
-  const cell = take(byteLength)
-  if (cell === undefined) return givingUp(() => allocateCell(byteLength, init))
-  if (init === UNINIT) return cell
+  return givingUp(() => allocateCell(byteLength, init))
+}
+
+function fillTaken(cell: Cell, byteLength: number, init: CheckedInit): void {
   if (typeof init !== 'number' || cell.key < 0) {
     initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
   } else {
@@ -68,13 +86,15 @@ export function allocateOrTake(byteLength: number, init: CheckedInit): Cell {
     registers[2] = init
     fill()
   }
-  return cell
 }
 
 /** Keeps a cell with its block, or frees the block and recycles the cell. */
 export function keepOrFree(cell: Cell): void {
   const byteLength = cell.kept
-  if (byteLength === 0 || !hasRoom(byteLength)) return freeCell(cell)
+  const bytes = registers[BYTES]! + byteLength
+  if (byteLength === 0 || bytes > limit || registers[BLOCKS]! >= MOST_BLOCKS || registers[GIVE_UP] !== 0) {
+    if (!makeRoom(byteLength)) return freeCell(cell)
+  }
   const bin = last.byteLength === byteLength && last.newer === ring ? last : latest(byteLength)
   // From here on nothing is called, so that nothing can throw: the cell would then have two owners, the cache and the caller.
   cell.next = bin.top
@@ -110,32 +130,19 @@ export function limitCache(bytes: number): void {
   shrink(limit, MOST_BLOCKS)
 }
 
-function take(byteLength: number): Cell | undefined {
-  const bin = last.byteLength === byteLength ? last : find(byteLength)
-  const cell = bin?.top
-  if (cell === undefined) return undefined
-  last = bin!
-  bin!.top = cell.next
-  // Otherwise this cell would keep the next one alive, and its block, after a handle took that and was dropped.
-  cell.next = undefined
-  registers[HANDED_OUT]! += 1
-  registers[BLOCKS]! -= 1
-  registers[BYTES]! -= byteLength
-  return cell
+/** The bin of a length; the one without cells if there is none. */
+function find(byteLength: number): Bin {
+  const bin = byteLength <= SMALL ? small[byteLength] : mapGet(large, byteLength)
+  return bin === undefined ? ring : (last = bin)
 }
 
-function find(byteLength: number): Bin | undefined {
-  return byteLength <= SMALL ? small[byteLength] : mapGet(large, byteLength)
-}
-
-/** Whether a block can be kept; the oldest are freed for it. */
-function hasRoom(byteLength: number): boolean {
+/** Frees the oldest until there is room for a block of this length. Returns whether it may be kept; one of 0 bytes never is. */
+function makeRoom(byteLength: number): boolean {
   if (registers[GIVE_UP] !== 0) {
     giveUp()
     if (registers[GIVE_UP] === KEEP_NOTHING) return false
   }
-  if (registers[BYTES]! + byteLength <= limit && registers[BLOCKS]! < MOST_BLOCKS) return true
-  if (byteLength > limit) return false
+  if (byteLength === 0 || byteLength > limit) return false
   shrink(limit - byteLength, MOST_BLOCKS - 1)
   return true
 }
@@ -167,7 +174,7 @@ function freeTop(bin: Bin): void {
 /** The bin of a length, as the latest of the ring. */
 function latest(byteLength: number): Bin {
   let bin = find(byteLength)
-  if (bin === undefined) {
+  if (bin === ring) {
     if (bins >= MOST_BINS) {
       const oldest = ring.newer
       while (oldest.top !== undefined) freeTop(oldest)
