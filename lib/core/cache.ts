@@ -10,7 +10,7 @@
 import { rawCalls } from '../runtime/native.js'
 import { mapDelete, mapGet, mapSet } from '../runtime/primordials.js'
 import { fillSlot, UNINIT, type CheckedInit } from './init.js'
-import { allocateCell, freeCell, initialise, type Cell } from './slots.js'
+import { allocateCell, freeCell, initialise, NOT_LET_GO, type Cell, type Reason } from './slots.js'
 
 const { fill, mayCache, registers } = rawCalls
 
@@ -88,8 +88,8 @@ function fillTaken(cell: Cell, byteLength: number, init: CheckedInit): void {
   }
 }
 
-/** Keeps a cell with its block, or frees the block and recycles the cell. */
-export function keepOrFree(cell: Cell): void {
+/** Keeps a cell with its block, or frees the block and recycles the cell. Returns why the block was let go, if it was. */
+export function keepOrFree(cell: Cell): Reason {
   const byteLength = cell.kept
   const bytes = registers[BYTES]! + byteLength
   if (byteLength === 0 || bytes > limit || registers[BLOCKS]! >= MOST_BLOCKS || registers[GIVE_UP] !== 0) {
@@ -101,6 +101,7 @@ export function keepOrFree(cell: Cell): void {
   bin.top = cell
   registers[BLOCKS]! += 1
   registers[BYTES]! += byteLength
+  return NOT_LET_GO
 }
 
 /**

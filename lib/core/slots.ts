@@ -30,8 +30,11 @@ const LONGEST_KEPT = 2 ** 20
 /** How many cells are pooled at most. Each has some 200 bytes. */
 const POOL_LIMIT = 16_384
 
-/** Why a block was let go, as the binding says it: 0 if it was not. */
-type Reason = number
+/** Why a block was let go, as the binding says it. */
+export type Reason = number
+
+/** It was not let go. */
+export const NOT_LET_GO: Reason = 0
 
 /** It was let go because a request was in flight. */
 export const REQUEST: Reason = 2
