@@ -90,9 +90,10 @@ function fillTaken(cell: Cell, byteLength: number, init: CheckedInit): void {
 
 /** Keeps a cell with its block, or frees the block and recycles the cell. Returns why the block was let go, if it was. */
 export function keepOrFree(cell: Cell): Reason {
-  const byteLength = cell.kept
+  if (!cell.kept) return freeCell(cell)
+  const { byteLength } = cell
   const bytes = registers[BYTES]! + byteLength
-  if (byteLength === 0 || bytes > limit || registers[BLOCKS]! >= MOST_BLOCKS || registers[GIVE_UP] !== 0) {
+  if (bytes > limit || registers[BLOCKS]! >= MOST_BLOCKS || registers[GIVE_UP] !== 0) {
     if (!makeRoom(byteLength)) return freeCell(cell)
   }
   const bin = last.byteLength === byteLength && last.newer === ring ? last : latest(byteLength)
@@ -137,13 +138,13 @@ function find(byteLength: number): Bin {
   return bin === undefined ? ring : (last = bin)
 }
 
-/** Frees the oldest until there is room for a block of this length. Returns whether it may be kept; one of 0 bytes never is. */
+/** Frees the oldest until there is room for a block of this length. Returns whether it may be kept. */
 function makeRoom(byteLength: number): boolean {
   if (registers[GIVE_UP] !== 0) {
     giveUp()
     if (registers[GIVE_UP] === KEEP_NOTHING) return false
   }
-  if (byteLength === 0 || byteLength > limit) return false
+  if (byteLength > limit) return false
   shrink(limit - byteLength, MOST_BLOCKS - 1)
   return true
 }

@@ -64,7 +64,7 @@ function take(source: AddressRef | NativeBuffer, length: number): [consumed: Nat
   const restore = zeroAddress(source, address, () => endConsume(pointer))
   // Only a refusal gives the address back: once the block is taken, nobody else may have it.
   const [cell, resizeFailed] = consumeIntoCell(pointer, length, restore)
-  return [createHandle(cell, cell.slot.byteLength), resizeFailed]
+  return [createHandle(cell), resizeFailed]
 }
 
 function checkAddress(address: unknown): bigint {

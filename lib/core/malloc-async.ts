@@ -85,7 +85,7 @@ export async function mallocAsync(
       onProgress?.({ residentBytes, byteLength })
       throwIfAborted(signal)
     }
-    return createHandle(adoptIntoCell(incremental), byteLength)
+    return createHandle(adoptIntoCell(incremental))
   } finally {
     // Of a block that was adopted nothing is left.
     incremental.cancel()

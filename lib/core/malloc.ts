@@ -41,7 +41,7 @@ export function malloc(count: number, size: number = 1, init?: Init, options?: M
   if (arguments.length > 4) throw surplus('malloc(count, size, init, options)', arguments.length)
   const byteLength = blockLength(count, size, USAGE)
   const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength, USAGE)
-  if (options === undefined) return createHandle(allocateOrTake(byteLength, checked), byteLength)
+  if (options === undefined) return createHandle(allocateOrTake(byteLength, checked))
   return mallocWith(options, byteLength, checked)
 }
 
@@ -51,7 +51,7 @@ function mallocWith(options: MallocOptions, byteLength: number, checked: Checked
     special === undefined
       ? allocateOrTake(byteLength, checked)
       : givingUp(() => allocateCellWith(special, byteLength, checked))
-  return createHandle(cell, byteLength)
+  return createHandle(cell)
 }
 
 /**

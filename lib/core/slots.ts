@@ -1,3 +1,4 @@
+import type { Bytes } from '../runtime/bytes.js'
 import { rawCalls, Slot, type BlockPool, type IncrementalBlock } from '../runtime/native.js'
 import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
@@ -15,11 +16,15 @@ export interface Cell {
   key: number
   /** The block's address, or -1 if a number cannot hold it. */
   address: number
+  /** The block's length. */
+  byteLength: number
+  /** All of the block's `ArrayBuffer`, once a view was asked for. */
+  bytes: Bytes | undefined
   /**
-   * The block's length if the cache may keep the block at its end, else 0. It may as long as the block is as `malloc` made it,
-   * and nobody but its handle has ever had a claim to it: whatever else happens to the block sets this to 0.
+   * Whether the cache may keep the block at its end. It may as long as the block is as `malloc` made it, and nobody but its
+   * handle has ever had a claim to it: whatever else happens to the block sets this to false.
    */
-  kept: number
+  kept: boolean
   /** In the pool or in the cache: the next cell of the list. */
   next: Cell | undefined
 }
@@ -50,16 +55,17 @@ function acquire(): Cell {
     pool = cell.next
     // Otherwise this cell would keep the next one alive, and its block, after a handle took that and was dropped.
     cell.next = undefined
-    cell.kept = 0
+    cell.kept = false
     pooled -= 1
     return cell
   }
   const slot = new Slot(owner)
-  return { slot, key: slot.key, address: 0, kept: 0, next: undefined }
+  return { slot, key: slot.key, address: 0, byteLength: 0, bytes: undefined, kept: false, next: undefined }
 }
 
 /** Puts a cell without a block into the pool. */
 function recycle(cell: Cell): void {
+  cell.bytes = undefined
   if (cell.key < 0 || pooled >= POOL_LIMIT) return
   cell.next = pool
   pool = cell
@@ -81,7 +87,8 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
     registers[2] = typeof init === 'number' ? init : UNINIT
     allocate()
     cell.address = registers[1]
-    if (byteLength <= LONGEST_KEPT) cell.kept = byteLength
+    cell.byteLength = byteLength
+    cell.kept = byteLength <= LONGEST_KEPT
   } catch (error) {
     cell.key = cell.slot.key
     if (cell.slot.freed) recycle(cell)
@@ -104,6 +111,7 @@ export function allocateCellFrom(blocks: BlockPool, byteLength: number, init: Ch
   const cell = acquire()
   try {
     cell.address = cell.slot.allocateFrom(blocks, byteLength, fillByte(init))
+    cell.byteLength = byteLength
   } catch (error) {
     recycle(cell)
     throw error
@@ -141,7 +149,7 @@ export function consumeIntoCell(
     if (cell !== undefined) recycle(cell)
     throw error
   }
-  refresh(cell)
+  refill(cell)
   return [cell, resizeFailed]
 }
 
@@ -164,7 +172,7 @@ function receive(give: (slot: Slot) => void): Cell {
     recycle(cell)
     throw error
   }
-  refresh(cell)
+  refill(cell)
   return cell
 }
 
@@ -202,6 +210,13 @@ export function freeCellNow(cell: Cell): void {
 function advance(cell: Cell): void {
   const next = cell.key + keyStep
   cell.key = next < endOfKeys ? next : -1
+}
+
+/** Reads all of a cell again, after its slot was given a block. */
+export function refill(cell: Cell): void {
+  refresh(cell)
+  cell.byteLength = cell.slot.byteLength
+  cell.bytes = undefined
 }
 
 /** Reads key and address again, after a call that moves the block or makes the key stale. */

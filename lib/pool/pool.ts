@@ -124,7 +124,7 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
     const checked = checkOptionalInit(init, byteLength, USAGE)
     const cell = givingUp(() => allocateCellFrom(this.#pool, byteLength, checked))
     this.#watch?.()
-    return createHandle(cell, byteLength)
+    return createHandle(cell)
   }
 
   /**
