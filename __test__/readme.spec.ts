@@ -14,6 +14,15 @@ const guides = pagesIn('docs').filter((path) => !maintainers.includes(path))
 const reference = pagesIn('docs/reference')
 /** All that says what there is. */
 const everything = ['README.md', ...reference].map(readDocument).join('\n')
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  ...guides,
+  ...reference,
+  ...maintainers,
+]
 
 function pagesIn(folder: string): string[] {
   return readdirSync(join(ROOT, folder))
@@ -206,23 +215,29 @@ test('every npm script is described in CONTRIBUTING.md, and every script that a 
     const command = ['start', 'test'].includes(name) ? `npm ${name}` : `npm run ${name}`
     t.true(contributing.includes(`| \`${command}\``), command)
   }
-  for (const document of [everything, contributing]) {
+  for (const document of documents.map(readDocument)) {
     for (const [command, name] of document.matchAll(/npm run ([\w:]+)/g)) t.true(Object.hasOwn(scripts, name!), command)
   }
 })
 
 test('every file that a document links to exists', (t) => {
-  for (const name of [
-    'README.md',
-    'CONTRIBUTING.md',
-    'CHANGELOG.md',
-    'SECURITY.md',
-    ...guides,
-    ...reference,
-    ...maintainers,
-  ])
-    linksExist(t, name)
+  for (const name of documents) linksExist(t, name)
   t.true(existsSync(resolve(ROOT, 'LICENSE')))
+})
+
+test('every file of the repository that a document names exists', (t) => {
+  let count = 0
+  for (const name of documents) {
+    for (const [, path] of readDocument(name).matchAll(
+      /`((?:src|lib|tests|__test__|scripts|bench|docs|examples)\/[\w./-]+)`/g,
+    )) {
+      // Node's own files in C++, and names that stand for any.
+      if (/\.(?:cc|h)$|[A-Z]{4}/.test(path!)) continue
+      count++
+      t.true(existsSync(resolve(ROOT, path!)), `${name}: ${path}`)
+    }
+  }
+  t.true(count > 20)
 })
 
 function linksExist(t: ExecutionContext, name: string): void {
