@@ -33,7 +33,6 @@ export function bytesOf(name: string, data: unknown): Uint8Array {
   } catch {
     // It is none.
   }
-  const advice =
-    typeof data === 'string' ? 'For a text, pass Buffer.from(text)' : 'For the bytes of a block, pass block.bytes'
+  const advice = typeof data === 'string' ? 'For a text, pass Buffer.from(text)' : undefined
   throw invalidType(name, 'a view, an ArrayBuffer or a SharedArrayBuffer', data, advice)
 }

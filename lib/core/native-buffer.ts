@@ -249,6 +249,8 @@ export class NativeBuffer implements Disposable {
    */
   write(from: ArrayBufferView | ArrayBufferLike, start?: number): this {
     if (arguments.length > 2) throw surplus('write(from, start)', arguments.length)
+    if (isNativeBuffer(from))
+      throw invalidType('from', 'a view or a buffer', from, 'For the bytes of a block, pass block.bytes')
     writeCell(this.#use('write'), from, start)
     return this
   }
