@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { basename, dirname, join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import * as cmalloc from 'cmalloc'
+import { compile } from './support/compile.js'
 import { codeBlocks, readDocument, table } from './support/readme.js'
 import { inTurn, nameOf, only, RUNTIMES, ROOT, runFixture, type NodeVersion, type Runtime } from './support/run.js'
 
@@ -22,6 +23,7 @@ const documents = [
   ...guides,
   ...reference,
   ...maintainers,
+  ...pagesIn('docs/recipes'),
 ]
 
 function pagesIn(folder: string): string[] {
@@ -70,7 +72,7 @@ test.before('the examples are written as JavaScript, and compiled as TypeScript'
     write(`${index}.mjs`, source)
     return write(`typed/${index}.mts`, source)
   })
-  compiled = await compile(files)
+  compiled = await compile(folder, files)
 })
 
 for (const [index, { title, source, newer }] of samples.entries()) {
@@ -101,21 +103,10 @@ test.serial('an example that asserts something false does not pass', async (t) =
 test.serial('the examples have no type errors', async (t) => {
   t.deepEqual(compiled, { code: 0, stdout: '' })
   const wrong = write('wrong.mts', "import { malloc } from 'cmalloc'\nmalloc('1')")
-  const { code, stdout } = await compile([wrong])
+  const { code, stdout } = await compile(folder, [wrong])
   t.not(code, 0, 'a type error would be found')
   t.regex(stdout, /not assignable to parameter of type 'number'/)
 })
-
-/** Leaves a program beside each of these files, and says what is wrong with them. */
-async function compile(files: string[]): Promise<{ code: number | null; stdout: string }> {
-  // As they are JavaScript too, no parameter has a type. All else is strict.
-  const lenient = { noImplicitAny: false, noUncheckedIndexedAccess: false }
-  const compilerOptions = { noEmit: false, rootDir: '.', outDir: '.', ...lenient }
-  const project = JSON.stringify({ extends: '../../tsconfig.test.json', compilerOptions, files, include: [] })
-  const compiler = resolve(ROOT, 'node_modules/typescript/bin/tsc')
-  const { code, stdout } = await runFixture(compiler, ['-p', write('tsconfig.json', project)])
-  return { code, stdout }
-}
 
 test('the README is short, and has its sample, what that prints and the plot before all else', (t) => {
   t.true(readme.split('\n').length <= 181)
@@ -243,7 +234,8 @@ test('every file of the repository that a document names exists', (t) => {
 
 function linksExist(t: ExecutionContext, name: string): void {
   const place = dirname(resolve(ROOT, name))
-  for (const [, target] of readDocument(name).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
+  const text = readDocument(name).replaceAll(/^```[^]*?^```$/gm, '')
+  for (const [, target] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
     if (!target!.startsWith('https:')) t.true(existsSync(resolve(place, target!)), `${name}: ${target}`)
   }
 }
