@@ -336,6 +336,20 @@ for (const [kind, request] of Object.entries(REQUESTS)) {
   })
 }
 
+test.serial('the cache is given up before garbage is collected', (t) => {
+  ;(() => malloc(5000).address)()
+  setMemoryLimit(10_000)
+  keep(4000)
+  const { collectedFrees } = stats()
+  const next = malloc(4500)
+  t.is(stats().collectedFrees, collectedFrees)
+  t.is(stats().liveBlocks, 2)
+  // Now it takes a collection.
+  malloc(6000 - 500).free()
+  t.true(stats().collectedFrees > collectedFrees)
+  next.free()
+})
+
 test.serial('what is kept counts in the memory limit', (t) => {
   setMemoryLimit(1000)
   keep(600)
