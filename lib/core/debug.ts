@@ -5,9 +5,7 @@ import { isMainThread } from 'node:worker_threads'
 import { debugMode, library, noteAllocation, reportAtExit, type Slot } from '../runtime/native.js'
 import { process } from '../runtime/process.js'
 import { isFirst, whenItEnds } from '../runtime/thread.js'
-import type { End } from './inside.js'
 import { noteBlockLetGo } from './let-go-report.js'
-import { REQUEST, type Reason } from './slots.js'
 
 /** Whether the debug mode is on: decided by `CMALLOC_DEBUG` and `DEBUG` as cmalloc is loaded for the first time. */
 export const DEBUG: boolean = debugMode()
@@ -38,39 +36,14 @@ export function noteFirstView(handle: object): void {
 }
 
 /** Notes that a call ended a handle, or moved its block, while a request was in flight that may be using the bytes. */
-function noteLetGo(handle: object, byteLength: number, operation: string): void {
+export function noteLetGo(handle: object, byteLength: number, operation: string): void {
   noteBlockLetGo(operation, byteLength, callStack(), histories.get(handle)?.viewed ?? NO_STACK)
-}
-
-/** Notes that a handle's block was resized, and for whom the old one of so many bytes was let go. */
-export function noteResize(handle: object, slot: Slot, reason: Reason, byteLength: number): void {
-  if (reason === REQUEST) noteLetGo(handle, byteLength, 'resize()')
-  // A block that was let go was copied: it is a new one.
-  noteOrigin(handle, slot)
 }
 
 /** Notes which call ended a handle. */
 export function noteEnd(handle: object, operation: string): void {
   const history = histories.get(handle)
   if (history !== undefined) history.ended = { operation, stack: callStack() }
-}
-
-/** An end of handles that notes itself, and for whom it let the block go. `slotOf` refuses what that would refuse. */
-export function notedEnd<Handle extends object>(
-  end: End<Handle>,
-  operation: string,
-  slotOf: (handle: Handle) => Slot,
-): End<Handle> {
-  return (handle) => {
-    const slot = slotOf(handle)
-    const { byteLength } = slot
-    try {
-      if (end(handle) === REQUEST) noteLetGo(handle, byteLength, operation)
-    } finally {
-      // A corrupt block is freed too, although that throws.
-      if (slot.freed) noteEnd(handle, operation)
-    }
-  }
 }
 
 /** Gives the error for a handle that is gone its history as `cause`: the call that ended it, and the allocation. */

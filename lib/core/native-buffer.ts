@@ -5,16 +5,17 @@ import { freed, illegalConstructor, invalidType, outOfRange, pinned } from '../r
 import { INSPECT } from '../runtime/inspect.js'
 import { freedOther, mustBeMapped, surplus, unbound } from '../runtime/mistakes.js'
 import { makeAdvice, refuseAsArray, rightOf } from '../runtime/no-array.js'
-import type { Slot } from '../runtime/native.js'
-import { max, min, typedArray } from '../runtime/primordials.js'
+import { max, typedArray } from '../runtime/primordials.js'
 import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
-import { bytesOf } from './bytes-of.js'
-import { DEBUG, notedEnd, noteEnd, noteFirstView, noteOrigin, noteResize, withHistory } from './debug.js'
-import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
+import { givingUp, keepOrFree } from './cache.js'
+import { copyToCell, readCell, sliceOfCell, writeCell } from './copies.js'
+import { DEBUG, noteEnd, noteFirstView, noteOrigin, withHistory } from './debug.js'
+import { checkInit, checkOptionalInit, fillSlot, type Init } from './init.js'
 import type { End, Inside } from './inside.js'
+import { noted, noteResize } from './noted.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
 import { sharedOf } from './shared.js'
-import { allocateCell, freeCell, freeCellNow, initialise, recycleEmpty, refresh, type Cell } from './slots.js'
+import { bufferOf, freeCellNow, recycleEmpty, refill, refresh, type Cell } from './slots.js'
 import { noteView } from './turn.js'
 import { checkUntil, type PinUntil } from './until.js'
 import { usePinned } from './use.js'
@@ -40,21 +41,17 @@ export class NativeBuffer implements Disposable {
   /** @internal */
   protected readonly advice: symbol = ADVICE
   #cell: Cell | undefined
-  #byteLength: number
-  /** All of the block's `ArrayBuffer`, once a view was asked for. */
-  #bytes: Bytes | undefined
 
   /** @internal */
-  private constructor(key: symbol, cell: Cell, byteLength: number) {
+  private constructor(key: symbol, cell: Cell) {
     if (key !== KEY) throw illegalConstructor()
     this.#cell = cell
-    this.#byteLength = byteLength
   }
 
   static {
     inside.createHandle = DEBUG
-      ? (cell, byteLength) => noteOrigin(new NativeBuffer(KEY, cell, byteLength), cell.slot)
-      : (cell, byteLength) => new NativeBuffer(KEY, cell, byteLength)
+      ? (cell) => noteOrigin(new NativeBuffer(KEY, cell), cell.slot)
+      : (cell) => new NativeBuffer(KEY, cell)
     inside.isNativeBuffer = (value): value is NativeBuffer =>
       typeof value === 'object' && value !== null && #cell in value
     inside.addressOf = (buffer) => {
@@ -62,42 +59,23 @@ export class NativeBuffer implements Disposable {
       return cell.address >= 0 ? BigInt(cell.address) : cell.slot.address
     }
     inside.addressIfLive = (buffer) => (buffer.#cell === undefined ? undefined : addressOf(buffer))
-    inside.copyOut = (buffer, start, byteLength) => {
-      const { slot } = buffer.#use('copy')
-      const copy = new Bytes(byteLength)
-      slot.read(copy, start)
-      return copy
-    }
+    inside.cellOf = (buffer, operation) => buffer.#use(operation)
     // As #end() does, without a callback: that makes `malloc` and `free` in a loop some 5 % faster.
     const freeFast: End<NativeBuffer> = (buffer) => {
       const cell = buffer.#useAlone('free')
-      const byteLength = buffer.#byteLength
-      const bytes = buffer.#bytes
-      buffer.#empty()
+      buffer.#cell = undefined
       try {
-        return freeCell(cell)
+        return keepOrFree(cell)
       } catch (error) {
-        buffer.#restore(cell, byteLength, bytes)
+        buffer.#restore(cell)
         throw error
       }
     }
     const freeFastNow: End<NativeBuffer> = (buffer) => void buffer.#end('free', freeCellNow)
-    const slotOf = (buffer: NativeBuffer): Slot => buffer.#useAlone('free').slot
-    inside.freeHandle = DEBUG ? notedEnd(freeFast, 'free()', slotOf) : freeFast
-    inside.freeHandleNow = DEBUG ? notedEnd(freeFastNow, 'freeNow()', slotOf) : freeFastNow
-    inside.moveHandle = (source, byteLength) => {
-      const [cell, resizeFailed] = source.#end('consume', ({ slot }) => slot.transfer(byteLength))
-      refresh(cell)
-      if (DEBUG) noteEnd(source, 'consume()')
-      return [createHandle(cell, cell.slot.byteLength), resizeFailed]
-    }
-    inside.handOverCell = (source, ticket) => {
-      const byteLength = source.#byteLength
-      const [cell] = source.#end('hand over', ({ slot }) => slot.handOver(ticket))
-      if (DEBUG) noteEnd(source, 'handOver()')
-      recycleEmpty(cell)
-      return byteLength
-    }
+    const cellToFree = (buffer: NativeBuffer): Cell => buffer.#useAlone('free')
+    inside.freeHandle = DEBUG ? noted(freeFast, 'free()', cellToFree) : freeFast
+    inside.freeHandleNow = DEBUG ? noted(freeFastNow, 'freeNow()', cellToFree) : freeFastNow
+    inside.endHandle = (buffer, operation, end) => buffer.#end(operation, end)
   }
 
   /**
@@ -109,12 +87,7 @@ export class NativeBuffer implements Disposable {
   static from(data: ArrayBufferView | ArrayBufferLike): NativeBuffer
   static from(data: ArrayBufferView | ArrayBufferLike, _index?: unknown, all?: unknown): NativeBuffer {
     if (arguments.length > 1) mustBeMapped('NativeBuffer.from(data)', arguments.length, all)
-    const bytes = bytesOf(data)
-    const byteLength = typedArray.byteLengthOf(bytes)
-    if (byteLength === 0) throw outOfRange('The length of data', 'at least one byte', 0)
-    const cell = allocateCell(byteLength, UNINIT)
-    initialise(cell, () => cell.slot.write(bytes))
-    return createHandle(cell, byteLength)
+    return createHandle(copyToCell(data))
   }
 
   /**
@@ -163,7 +136,7 @@ export class NativeBuffer implements Disposable {
     // `pin(fs.write(…, callback))` would pin for ever.
     const wait = arguments.length > 0 ? checkUntil(until) : undefined
     // Last: the checks may have run code of the program, which may have freed the block.
-    this.#use('pin')
+    this.#use('pin').kept = false
     return new Pin(this, wait)
   }
 
@@ -254,6 +227,47 @@ export class NativeBuffer implements Disposable {
   }
 
   /**
+   * Copies bytes out of the block: as many as the view `into` has, from the block's byte `start` on. It makes no
+   * `ArrayBuffer` over the block, which costs more than to copy some hundred bytes.
+   *
+   * @param into - a typed array, a `DataView` or a `Buffer`, of any memory
+   * @param start - the first byte, from 0; 0 if omitted
+   * @returns `into`
+   * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` if the block has not so many bytes from `start` on
+   *
+   * @example
+   * ```ts
+   * const [seconds, nanoseconds] = block.read(new BigInt64Array(2))
+   * ```
+   */
+  read<T extends ArrayBufferView>(into: T, start?: number): T {
+    if (arguments.length > 2) throw surplus('read(into, start)', arguments.length)
+    readCell(this.#use('read'), into, start)
+    return into
+  }
+
+  /**
+   * Copies bytes into the block, from its byte `start` on. It makes no `ArrayBuffer` over the block, which costs more than
+   * to copy some hundred bytes.
+   *
+   * @param from - a typed array, a `DataView`, a `Buffer`, an `ArrayBuffer` or a `SharedArrayBuffer`
+   * @param start - the first byte, from 0; 0 if omitted
+   * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` if the block has no room for the bytes from `start` on
+   *
+   * @example
+   * ```ts
+   * block.write(new Float64Array([x, y, z]), 16)
+   * ```
+   */
+  write(from: ArrayBufferView | ArrayBufferLike, start?: number): this {
+    if (arguments.length > 2) throw surplus('write(from, start)', arguments.length)
+    if (isNativeBuffer(from))
+      throw invalidType('from', 'a view or a buffer', from, 'For the bytes of a block, pass block.bytes')
+    writeCell(this.#use('write'), from, start)
+    return this
+  }
+
+  /**
    * A copy of the bytes from `start` to `end` in a new block. Negative indices count from the end, and indices
    * beyond either end mean that end, as for the typed arrays.
    *
@@ -264,11 +278,7 @@ export class NativeBuffer implements Disposable {
     const size = this.#byteLength
     const from = relativeIndex('start', start, 0, size)
     const to = relativeIndex('end', end, size, size)
-    const { slot } = this.#use('slice')
-    if (from >= to) throw outOfRange('The slice', 'at least one byte long', min(to - from, 0))
-    const cell = allocateCell(to - from, UNINIT)
-    cell.slot.copyFrom(slot, from, to)
-    return createHandle(cell, to - from)
+    return createHandle(sliceOfCell(this.#use('slice'), from, to))
   }
 
   /**
@@ -291,10 +301,8 @@ export class NativeBuffer implements Disposable {
     this.#useAlone('resize')
     // A copy: the pattern may be a view of this block, which the resize empties.
     const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
-    const [cell, reason] = this.#end('resize', ({ slot }) => slot.resize(length))
-    refresh(cell)
-    cell.shared = undefined
-    this.#byteLength = length
+    const [cell, reason] = this.#end('resize', ({ slot }) => givingUp(() => slot.resize(length)))
+    refill(cell)
     this.#cell = cell
     if (DEBUG) noteResize(this, cell.slot, reason, old)
     if (length > old) fillSlot(cell.slot, pattern, old, length)
@@ -378,7 +386,11 @@ export class NativeBuffer implements Disposable {
   [INSPECT](): string {
     if (!(#cell in this)) return 'NativeBuffer {}'
     if (this.#cell === undefined) return 'NativeBuffer { freed: true }'
-    return `NativeBuffer { address: 0x${addressOf(this).toString(16)}, byteLength: ${this.#byteLength} }`
+    return `NativeBuffer { address: 0x${addressOf(this).toString(16)}, byteLength: ${this.#cell.byteLength} }`
+  }
+
+  get #byteLength(): number {
+    return this.#cell === undefined ? 0 : this.#cell.byteLength
   }
 
   #use(operation: string): Cell {
@@ -387,11 +399,10 @@ export class NativeBuffer implements Disposable {
   }
 
   #view(): Bytes {
-    const { slot } = this.#use('view')
+    const cell = this.#use('view')
     // It is empty if somebody else detached the ArrayBuffer. The slot knows whether there can be another one.
-    if (this.#bytes !== undefined && typedArray.byteLengthOf(this.#bytes) > 0) return this.#bytes
-    const bytes = new Bytes(slot.buffer())
-    this.#bytes = bytes
+    if (cell.bytes !== undefined && typedArray.byteLengthOf(cell.bytes) > 0) return cell.bytes
+    const bytes = (cell.bytes = new Bytes(bufferOf(cell)))
     if (DEBUG) noteFirstView(this)
     // Last: a hook of the program may run in there, and use the handle.
     noteView()
@@ -409,42 +420,30 @@ export class NativeBuffer implements Disposable {
    * lines, by the timeout of `vm`, by `worker.terminate()` or by a stack overflow. A handle that still had the block
    * would then free it a second time. An empty one leaves it to the garbage collector.
    *
-   * The `ArrayBuffer` is kept meanwhile: once collected, it could not be detached.
+   * The cell keeps the `ArrayBuffer` meanwhile: once collected, it could not be detached.
    */
   #end<T>(operation: string, end: (cell: Cell) => T): [cell: Cell, result: T] {
     const cell = this.#useAlone(operation)
-    const byteLength = this.#byteLength
-    const bytes = this.#bytes
-    this.#empty()
+    this.#cell = undefined
+    cell.kept = false
     try {
       return [cell, end(cell)]
     } catch (error) {
-      this.#restore(cell, byteLength, bytes)
+      this.#restore(cell)
       throw error
     }
   }
 
-  #empty(): void {
-    this.#cell = undefined
-    this.#byteLength = 0
-    this.#bytes = undefined
-  }
-
-  /**
-   * Puts the block back after a call has refused it, with its `ArrayBuffer`: a collected one would count as escaped. A
-   * corrupt block is freed although the call throws: it does not come back.
-   */
-  #restore(cell: Cell, byteLength: number, bytes: Bytes | undefined): void {
+  /** Puts the block back after a call has refused it. A corrupt block is freed although the call throws: it does not come back. */
+  #restore(cell: Cell): void {
     if (cell.slot.freed) return
     // The key is stale if the call went half-way.
     refresh(cell)
-    this.#byteLength = byteLength
-    this.#bytes = bytes
     this.#cell = cell
   }
 }
 
 refuseAsArray(NativeBuffer, 'NativeBuffer', rightOf('block'))
 
-export const { createHandle, isNativeBuffer, addressOf, addressIfLive, copyOut, freeHandle, freeHandleNow } = inside
-export const { moveHandle, handOverCell } = inside
+export const { createHandle, isNativeBuffer, addressOf, addressIfLive, freeHandle, freeHandleNow } = inside
+export const { cellOf, endHandle } = inside
