@@ -91,9 +91,10 @@ export function translatedBinding(binding: Binding): Binding {
     else result[name] = typeof value === 'function' && name !== SHARED ? translated(value) : value
   }
   result['takeRawCalls'] = () => {
-    const calls = binding.takeRawCalls()
-    const [allocate, free, freeNow] = [calls.allocate, calls.free, calls.freeNow].map(translated)
-    return { ...calls, allocate, free, freeNow }
+    const calls = Object.entries(binding.takeRawCalls())
+    return Object.fromEntries(
+      calls.map(([name, value]) => [name, typeof value === 'function' ? translated(value) : (value as unknown)]),
+    )
   }
   return result as Binding
 }
