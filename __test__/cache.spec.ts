@@ -21,7 +21,7 @@ import { externalBytes } from 'cmalloc/native'
 import { Pool } from 'cmalloc/pool'
 import * as libc from './support/libc.js'
 import { collectUntil, escape, everythingIsGivenBack, MiB, noLimitIsLeftBehind } from './support/memory.js'
-import { ROOT, runSource } from './support/run.js'
+import { nameOf, only, ROOT, runSource, type Runtime } from './support/run.js'
 
 /** What a thread keeps unless told otherwise. */
 const LIMIT = 4 * MiB
@@ -177,6 +177,22 @@ for (const [view, make] of Object.entries({
 /** A `DataView` throws by itself where it has no bytes any more. */
 function fail(): never {
   throw new Error('empty')
+}
+
+for (const node of only<Runtime>([26])) {
+  test.serial(`a block that is shared is not kept, on ${nameOf(node)}`, async (t) => {
+    const { stdout } = await runSource(
+      `const { malloc, stats } = require('cmalloc')
+      const block = malloc(64)
+      block.shared
+      block.free()
+      const other = malloc(64)
+      other.free()
+      console.log(stats().cachedBlocks)`,
+      { node, env: { CMALLOC_CACHE: '1', CMALLOC_DEBUG: '0' } },
+    )
+    t.is(stdout, '1\n')
+  })
 }
 
 test.serial('a block is not kept while a request may be using its bytes', async (t) => {
