@@ -8,11 +8,14 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { mayBeInUse } from 'cmalloc/native'
 import { consumeAPointer } from './tour/consume.js'
 import { readAFile } from './tour/file.js'
+import { freeUnderAGzip } from './tour/in-flight.js'
 import { makeMistakes } from './tour/mistakes.js'
 import { conclude, Report } from './tour/report.js'
 import { becomeResident } from './tour/residency.js'
 import { sortWords } from './tour/sort.js'
+import { measureALoop } from './tour/speed.js'
 import { measureTheText } from './tour/strlen.js'
+import { shareWithWorkers } from './tour/workers.js'
 
 /**
  * What loads this program may have requests in flight still, so that `free` would leave bytes to them. Waits until it has
@@ -27,8 +30,18 @@ async function loaded(): Promise<void> {
 async function main(): Promise<void> {
   await loaded()
   const report = new Report()
-  for (const section of [becomeResident, sortWords, measureTheText, readAFile, consumeAPointer, makeMistakes])
+  for (const section of [
+    becomeResident,
+    sortWords,
+    measureTheText,
+    readAFile,
+    consumeAPointer,
+    makeMistakes,
+    measureALoop,
+  ])
     section(report)
+  await freeUnderAGzip(report)
+  await shareWithWorkers(report)
   conclude(report)
 }
 

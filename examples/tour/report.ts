@@ -3,7 +3,8 @@ interface Line {
   what: string
   claimed: string
   measured: string
-  ok: boolean
+  /** `undefined` if nothing was claimed. */
+  ok: boolean | undefined
 }
 
 interface Section {
@@ -41,13 +42,18 @@ export class Report {
     }
   }
 
+  /** Something that is only shown. */
+  note(what: string, measured: string): void {
+    this.#add({ what, claimed: '', measured, ok: undefined })
+  }
+
   #add(line: Line): void {
     if (this.#sections.length === 0) this.section('')
     this.#sections.at(-1)!.lines.push(line)
   }
 
   get failed(): number {
-    return this.#sections.flatMap(({ lines }) => lines).filter(({ ok }) => !ok).length
+    return this.#sections.flatMap(({ lines }) => lines).filter(({ ok }) => ok === false).length
   }
 
   /** As a table with aligned columns; what was measured comes last, as it may be a sentence. */
@@ -60,10 +66,15 @@ export class Report {
     const text = [row('', 'what', 'claimed', 'measured')]
     for (const { title, lines } of this.#sections) {
       text.push('', title)
-      for (const { what, claimed, measured, ok } of lines) text.push(row(ok ? 'ok' : 'FAILED', what, claimed, measured))
+      for (const { what, claimed, measured, ok } of lines) text.push(row(verdictOf(ok), what, claimed, measured))
     }
     return text.join('\n')
   }
+}
+
+function verdictOf(ok: boolean | undefined): string {
+  if (ok === undefined) return '-'
+  return ok ? 'ok' : 'FAILED'
 }
 
 /** Prints a report, and makes the process exit with 1 if anything in it is false. */
