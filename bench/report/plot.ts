@@ -30,10 +30,10 @@ export interface Plot {
   lines: Line[]
 }
 
-const WIDTH = 960
+const WIDTH = 1000
 const HEIGHT = 480
 /** What the names of the lines take, at the right. Each has a row of its own, as echarts guesses how wide a text is. */
-const NAMES = 270
+const NAMES = 330
 
 /** The SVG of a plot. */
 export function draw({ title, subtitle, x, y, lines }: Plot): string {
@@ -43,9 +43,18 @@ export function draw({ title, subtitle, x, y, lines }: Plot): string {
       animation: false,
       backgroundColor: '#fff',
       title: { text: title, subtext: subtitle, left: 16, top: 8 },
-      legend: { orient: 'vertical', left: WIDTH - NAMES, top: 'middle', itemGap: 14, data: namesFromTop(lines) },
+      legend: {
+        orient: 'vertical',
+        left: WIDTH - NAMES,
+        top: 'middle',
+        itemGap: 14,
+        itemWidth: 36,
+        itemHeight: 5,
+        data: namesFromTop(lines),
+      },
       grid: { left: 90, right: NAMES + 32, top: 80, bottom: 56 },
-      xAxis: axis(x),
+      // A line ends where the plot does, whatever number that is.
+      xAxis: { max: 'dataMax', ...axis(x) },
       yAxis: { ...axis(y), nameLocation: 'middle', nameGap: 64 },
       series: lines.map(({ name, who = name, dashed, points }) => {
         const { width, dash, ...style } = styleOf(who)
@@ -73,7 +82,7 @@ function namesFromTop(lines: readonly Line[]): string[] {
   return lines.toSorted((one, other) => end(other) - end(one)).map(({ name }) => name)
 }
 
-function axis({ title, log, write = String }: Axis) {
+function axis({ title, log, write = (value) => value.toLocaleString('en-US') }: Axis) {
   return {
     ...(log === undefined ? { type: 'value' as const, min: 0 } : { type: 'log' as const, logBase: log }),
     name: title,
@@ -81,7 +90,7 @@ function axis({ title, log, write = String }: Axis) {
     nameGap: 32,
     axisLabel: { formatter: write },
     // Whole steps: the ends have a line of the grid, and a number that is one.
-    ...(log === undefined ? { max: 'dataMax' as const } : { min: stepBelow(log), max: stepAbove(log) }),
+    ...(log === undefined ? {} : { min: stepBelow(log), max: stepAbove(log) }),
   }
 }
 

@@ -30,7 +30,7 @@ export function measure(log: (line: string) => void, effort: Effort): Case[] {
       arena: runSample<Case['arena']>(runtime, 'arena', REGION, rounds, 100_000),
       pool: Array.from({ length: samples }, () => {
         // See cold.ts: the host of a virtual machine may have taken the memory back.
-        runC('best', POOLED, 'touch')
+        runC('best', POOLED, 'warm')
         return runSample<Pooled>(runtime, 'pool', POOLED)
       }),
       managers: runSample<Case['managers']>(runtime, 'managers', ...MANAGED),

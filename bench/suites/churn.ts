@@ -111,7 +111,7 @@ export function toPlot(cases: readonly Case[], subtitle: string): string {
     y: { title: 'time of one malloc and its free', log: 10, write: roundTime },
     lines: DRAWN.map(({ who, on }) => ({
       who,
-      name: on === 'C' ? who : `${who} (${on})`,
+      name: on === 'C' ? who : `${who} (${on}${isLazy(who) ? ', not touched' : ''})`,
       points: cases.filter((it) => it.who === who && it.on === on).map((it) => [it.length, medianOf(it.wall)]),
     })),
   })

@@ -95,6 +95,10 @@ export function measure(log: (line: string) => void, effort: Effort): Case[] {
   for (const length of lengths) {
     for (const init of INITS) {
       const ours = length <= VARYING && init === 'touch' ? most : main
+      const samplesOf = (runtime: Runtime, who: string): number => {
+        if (!isMain(runtime) || isLazy(who)) return other
+        return who === 'cmalloc' ? ours : main
+      }
       const turns = [
         ...Object.entries(C).map(([who, program]) => ({
           who,
@@ -106,7 +110,7 @@ export function measure(log: (line: string) => void, effort: Effort): Case[] {
           PEERS.filter((who) => takesPart(runtime, who, length, init)).map((who) => ({
             who,
             on: nameOf(runtime),
-            rounds: isMain(runtime) ? (who === 'cmalloc' ? ours : main) : other,
+            rounds: samplesOf(runtime, who),
             run: () => runSample<Sample>(runtime, 'cold', who, length, init),
           })),
         ),
@@ -114,7 +118,7 @@ export function measure(log: (line: string) => void, effort: Effort): Case[] {
       for (let round = 0; round < most; round++) {
         for (const { rounds, run, samples } of round % 2 === 0 ? turns : turns.toReversed()) {
           if (round >= rounds) continue
-          runC('best', length + 2 ** 26, 'touch')
+          runC('best', length + 2 ** 26, 'warm')
           samples.push(run())
         }
       }

@@ -47,7 +47,7 @@ export interface Case {
 
 /** See cold.ts: the host of a virtual machine may have taken the memory back. */
 function warm(length: number): void {
-  runC('best', length, 'touch')
+  runC('best', length, 'warm')
 }
 
 export function measure(log: (line: string) => void, effort: Effort): Case[] {
