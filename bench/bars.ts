@@ -143,11 +143,13 @@ function growthBars({ threads: together, memory: kept, more: others }: Measured)
       most: 1.1,
       ratio: (on) => ratioOf(threads.timeOf(together, on, 'cmalloc', 2), threads.timeOf(together, on, 'cmalloc', 1)),
     },
-    ...[MiB, 4 * MiB].map((limit) => ({
-      what: `resident for a cache of ${size(limit)}: of its limit`,
-      most: 1,
-      ratio: (on: string) => memory.cacheShare(kept, on, limit),
-    })),
+    ...[64, 4 * KiB].flatMap((shortest) =>
+      [MiB, 4 * MiB].map((limit) => ({
+        what: `resident for a cache of ${size(limit)}, of blocks from ${size(shortest)}: of its limit`,
+        most: 1,
+        ratio: (on: string) => memory.cacheShare(kept, on, shortest, limit),
+      })),
+    ),
     {
       what: 'malloc and free with 1,000,000 blocks alive: of that with 10',
       most: 1.5,

@@ -1,16 +1,15 @@
 'use strict'
-// How much memory the cache of freed blocks takes beside what is live. Argument: its limit in bytes. Blocks whose lengths grow
-// replace each other, while about as many bytes live all along. Prints what is resident above what is live, without the
+// How much memory the cache of freed blocks takes beside what is live. Arguments: its limit in bytes, and the length of the first
+// blocks. Blocks whose lengths grow replace each other, while about as many bytes live all along. Prints what is resident above what is live, without the
 // JavaScript heap: at most meanwhile, when all is freed, and after trim(). Nothing if there is no cache.
 
 const { getHeapStatistics } = require('node:v8')
 const cmalloc = require('../..')
 
 const LIVE = 8 * 2 ** 20
-const SHORTEST = 64
 const LONGEST = 2 ** 20
 
-const limit = Number(process.argv[2])
+const [limit, shortest] = process.argv.slice(2).map(Number)
 
 let state = 9
 /** A whole number below `most`, as if by chance, but the same in each run. */
@@ -33,7 +32,7 @@ function measure() {
   const blocks = []
   let live = 0
   let most = 0
-  for (let length = SHORTEST; length <= LONGEST / 2; length *= 2) {
+  for (let length = shortest; length <= LONGEST / 2; length *= 2) {
     const next = []
     const steps = Math.ceil(LIVE / (length * 1.5))
     for (let step = 0; step < steps; step++) {

@@ -29,7 +29,7 @@ const GARBAGE = ['Buffer.alloc', 'Buffer.allocUnsafeSlow, touched', 'new ArrayBu
  * a process has by chance, such as what was compiled when, does not decide.
  */
 const PLAN = {
-  full: { passes: 3, rounds: 9, garbage: 5, share: 1 },
+  full: { passes: 2, rounds: 11, garbage: 5, share: 1 },
   quick: { passes: 1, rounds: 5, garbage: 1, share: 0.2 },
 }
 
@@ -61,11 +61,11 @@ export function measure(log: (line: string) => void, effort: Effort): Case[] {
         const on = nameOf(runtime)
         const wall = runC<number[]>('loop', length, 3, cycles)
         add(length, 'C', { name: C, wall, cpu: wall })
-        const loop = (times: number, ...who: string[]): void => {
-          for (const run of runSample<Run[]>(runtime, 'loop', length, times, cycles, ...who)) add(length, on, run)
+        const loop = (times: number, often: number, ...who: string[]): void => {
+          for (const run of runSample<Run[]>(runtime, 'loop', length, times, often, ...who)) add(length, on, run)
         }
-        loop(rounds, 'cmalloc', ...librariesOf(runtime))
-        if (isMain(runtime)) for (const who of GARBAGE) loop(garbage, who)
+        loop(rounds, cycles, 'cmalloc', ...librariesOf(runtime))
+        if (isMain(runtime)) for (const who of GARBAGE) loop(garbage, cycles / 2, who)
       }
     }
     log(`churn: ${size(length)}`)

@@ -23,18 +23,16 @@ const TITLES: Record<Init, string> = { touch: 'not initialised', zero: "zeroed (
 
 const LENGTHS = [64 * 2 ** 10, 2 ** 20, 4 * 2 ** 20, 16 * 2 ** 20, 64 * 2 ** 20, 256 * 2 ** 20, 2 ** 30]
 
+/** Those that are measured with contents too. */
+const WITH_CONTENTS = new Set([64 * 2 ** 10, 4 * 2 ** 20, 64 * 2 ** 20, 2 ** 30])
+
 /**
- * How many samples each has: on the runtimes that the claims are about, of cmalloc and of C more where blocks are so short that
- * single times differ much; on other runtimes less.
+ * How many samples each has: of cmalloc and of C more where blocks are so short that single times differ much; less of who only
+ * promises memory.
  */
 const PLAN = {
-  full: { most: 15, main: 7, other: 5, lengths: LENGTHS },
-  quick: {
-    most: 5,
-    main: 3,
-    other: 1,
-    lengths: LENGTHS.filter((length) => [4 * 2 ** 20, 64 * 2 ** 20, 2 ** 30].includes(length)),
-  },
+  full: { most: 15, main: 5, lazy: 3, lengths: LENGTHS },
+  quick: { most: 3, main: 1, lazy: 1, lengths: [4 * 2 ** 20, 2 ** 30] },
 }
 
 const VARYING = 16 * 2 ** 20
@@ -90,14 +88,14 @@ function takesPart(runtime: Runtime, who: string, length: number, init: Init): b
  * and to get that again takes twenty times as long: each sample follows on a program that used as much memory.
  */
 export function measure(log: (line: string) => void, effort: Effort): Case[] {
-  const { most, main, other, lengths } = PLAN[effort]
+  const { most, main, lazy, lengths } = PLAN[effort]
   const cases: Case[] = []
   for (const length of lengths) {
-    for (const init of INITS) {
+    for (const init of INITS.filter((it) => it === 'touch' || WITH_CONTENTS.has(length))) {
       const ours = length <= VARYING && init === 'touch' ? most : main
       const samplesOf = (runtime: Runtime, who: string): number => {
-        if (!isMain(runtime) || isLazy(who)) return other
-        return who === 'cmalloc' ? ours : main
+        if (isLazy(who)) return lazy
+        return who === 'cmalloc' && isMain(runtime) ? ours : main
       }
       const turns = [
         ...Object.entries(C).map(([who, program]) => ({

@@ -7,7 +7,10 @@ import { digits, size, spread, table, time } from '../report/text.js'
 const MiB = 2 ** 20
 
 /** Limits of the cache. Without one, it is seen what C's heap and the handles take anyway. */
-const LIMITS = [0, MiB, 4 * MiB, 16 * MiB]
+const LIMITS = [0, MiB, 4 * MiB]
+
+/** The lengths of the first blocks: of short ones the cache has many, and each has a handle. */
+const SHORTEST = [64, 4096]
 
 /** The lengths that are dropped, and the rounds of a turn. */
 const DROPPED: readonly [length: number, rounds: number][] = [
@@ -16,7 +19,10 @@ const DROPPED: readonly [length: number, rounds: number][] = [
   [64 * 1024, 2000],
 ]
 
-const PLAN = { full: { samples: 3, turns: 5, share: 1 }, quick: { samples: 1, turns: 1, share: 0.5 } }
+const PLAN = {
+  full: { limits: LIMITS, samples: 3, turns: 5, share: 1 },
+  quick: { limits: [0, 4 * MiB], samples: 1, turns: 1, share: 0.2 },
+}
 
 interface Above {
   most: number
@@ -33,19 +39,19 @@ interface Dropped {
 export interface Case {
   on: string
   /** Bytes above what is live; nothing where it was not measured. */
-  cached: { limit: number; samples: Above[] }[]
+  cached: { shortest: number; limit: number; samples: Above[] }[]
   dropped: Dropped[]
 }
 
 export function measure(log: (line: string) => void, effort: Effort): Case[] {
-  const { samples, turns, share } = PLAN[effort]
+  const { limits, samples, turns, share } = PLAN[effort]
   return RUNTIMES.map((runtime) => {
     const on = nameOf(runtime)
-    const cached = LIMITS.map((limit) => ({ limit, samples: [] as Above[] }))
+    const cached = SHORTEST.flatMap((shortest) => limits.map((limit) => ({ shortest, limit, samples: [] as Above[] })))
     // Bun and Deno have no call that says what of resident memory is the JavaScript heap.
     for (let sample = 0; sample < (typeof runtime === 'number' ? samples : 0); sample++) {
-      for (const { limit, samples: measured } of cached) {
-        const above = runSample<Above | null>(runtime, 'cached', limit)
+      for (const { shortest, limit, samples: measured } of cached) {
+        const above = runSample<Above | null>(runtime, 'cached', limit, shortest)
         if (above !== null) measured.push(above)
       }
     }
@@ -61,8 +67,8 @@ export function measure(log: (line: string) => void, effort: Effort): Case[] {
 const median = (samples: readonly Above[], when: keyof Above): number => medianOf(samples.map((above) => above[when]))
 
 /** What is resident above what is live and above what it is without a cache, at most: as a share of the cache's limit. */
-export function cacheShare(cases: readonly Case[], on: string, limit: number): number | undefined {
-  const cached = cases.find((it) => it.on === on)?.cached
+export function cacheShare(cases: readonly Case[], on: string, shortest: number, limit: number): number | undefined {
+  const cached = cases.find((it) => it.on === on)?.cached.filter((it) => it.shortest === shortest)
   const without = cached?.find((it) => it.limit === 0)?.samples
   const samples = cached?.find((it) => it.limit === limit)?.samples
   if (without === undefined || samples === undefined) return undefined
@@ -76,15 +82,16 @@ export function toMarkdown(cases: readonly Case[]): string {
   const lines = ['## Memory', '']
   if (cases.some(({ cached }) => cached.length > 0)) {
     lines.push(
-      'What is resident above what is live, without the JavaScript heap, while 8 MiB are live whose lengths grow from 64 B to 1',
-      'MiB; then, when all is freed; and after `trim()`. In it are the handles of the blocks, and what C keeps; with a limit of 0',
-      'there is no cache. Medians.',
+      'What is resident above what is live, without the JavaScript heap, while 8 MiB are live in blocks whose lengths grow to',
+      '1 MiB; then, when all is freed; and after `trim()`. In it are the handles of the blocks, and what C keeps; with a limit',
+      'of 0 there is no cache. Medians.',
       '',
       table(
-        ['on', 'limit of the cache', 'at most', 'all freed', 'after trim()'],
+        ['on', 'lengths from', 'limit of the cache', 'at most', 'all freed', 'after trim()'],
         cases.flatMap(({ on, cached }) =>
-          cached.map(({ limit, samples }) => [
+          cached.map(({ shortest, limit, samples }) => [
             on,
+            size(shortest),
             limit === 0 ? '0' : size(limit),
             ...(['most', 'rest', 'trimmed'] as const).map((when) => mib(median(samples, when))),
           ]),

@@ -5,10 +5,11 @@ import { draw } from '../report/plot.js'
 import { medianOf, spreadOf } from '../report/spread.js'
 import { digits, size, table, time } from '../report/text.js'
 
-const COUNTS = [10, 1000, 10_000, 100_000, 1_000_000]
 const GROWN = 64 * 2 ** 20
-const LARGE = { full: 4 * 2 ** 30, quick: 2 ** 30 }
-const SAMPLES = { full: 5, quick: 1 }
+const PLAN = {
+  full: { counts: [10, 1000, 10_000, 100_000, 1_000_000], samples: 5, large: 4 * 2 ** 30 },
+  quick: { counts: [10, 1_000_000], samples: 1, large: 2 ** 30 },
+}
 
 interface Kept {
   heapBytes: number
@@ -51,12 +52,12 @@ function warm(length: number): void {
 }
 
 export function measure(log: (line: string) => void, effort: Effort): Case[] {
-  const rounds = <T>(run: () => T): T[] => Array.from({ length: SAMPLES[effort] }, run)
-  const large = LARGE[effort]
+  const { counts, samples, large } = PLAN[effort]
+  const rounds = <T>(run: () => T): T[] => Array.from({ length: samples }, run)
   return MAIN.map((runtime) => {
     const result: Case = {
       on: nameOf(runtime),
-      scale: COUNTS.map((count) => runSample<Scale>(runtime, 'scale', count)),
+      scale: counts.map((count) => runSample<Scale>(runtime, 'scale', count)),
       garbage: runSample<Record<string, number>>(runtime, 'garbage'),
       resize: rounds(() => (warm(4 * GROWN), runSample<Resize>(runtime, 'resize', GROWN))),
       async: rounds(

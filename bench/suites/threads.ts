@@ -5,7 +5,7 @@ import { medianOf } from '../report/spread.js'
 import { spread, table } from '../report/text.js'
 
 const COUNTS = [1, 2, 4, 8]
-const PLAN = { full: { rounds: 9, cycles: 300_000 }, quick: { rounds: 3, cycles: 50_000 } }
+const PLAN = { full: { rounds: 9, cycles: 300_000 }, quick: { rounds: 3, cycles: 30_000 } }
 
 interface Times {
   name: string
