@@ -12,7 +12,10 @@
 
 /** The raw calls that `takeRawCalls` hands out. */
 export interface RawCalls {
-  /** The arguments and results of the calls: a key; a length, then an address or a reason; a byte to fill with. */
+  /**
+   * The arguments and results of the calls: a key; a length or an index, then an address or a reason; a byte to fill with. Then what the
+   * cache of freed blocks has handed out; its blocks; its bytes; and whether it is to free them.
+   */
   readonly registers: ReturnType<typeof Float64Array.of>
   /** Allocates into a slot. */
   allocate(this: void): void
@@ -20,6 +23,12 @@ export interface RawCalls {
   free(this: void): void
   /** Frees a slot's block, whatever is in flight. */
   freeNow(this: void): void
+  /** Fills a slot's block with a byte. */
+  fill(this: void): void
+  /** Copies bytes into a slot's block. */
+  write(this: void, bytes: Uint8Array): void
+  /** Whether freed blocks may be kept, with their slots. */
+  readonly mayCache: boolean
   /** What a slot is made with that these calls can name. */
   readonly owner: number
   /** How far a slot's next key is from its last one. */
@@ -360,8 +369,12 @@ export interface ProcessStats {
   liveBlocks: number
   /** Their bytes, and those that pools retain. */
   liveBytes: number
-  /** The most that `liveBytes` ever was. */
+  /** The most that `liveBytes` and `cachedBytes` together ever were. */
   peakLiveBytes: number
+  /** Freed blocks that threads keep for their next `malloc`. */
+  cachedBlocks: number
+  /** Their bytes. */
+  cachedBytes: number
   /** Blocks that were allocated or consumed. */
   allocations: number
   /** Blocks that were freed or released by a call. */
@@ -379,7 +392,7 @@ export interface ProcessStats {
   letGoBytes: number
   /** Blocks that could not be freed as a thread ended, because another one may be reading them. */
   leakedAtTeardown: number
-  /** The limit on `liveBytes` that was set, or null. */
+  /** The limit on `liveBytes` and `cachedBytes` together that was set, or null. */
   memoryLimit?: number
   /** What can still be made resident on this machine and in its container; null where the system does not tell. */
   availableBytes?: number
@@ -392,7 +405,7 @@ export interface ProcessStats {
 export declare function reportAtExit(wholeProcess: boolean): boolean
 
 /**
- * Limits what all live blocks of the process may hold together, in bytes; `null` lifts the limit.
+ * Limits what all live and cached blocks of the process may hold together, in bytes; `null` lifts the limit.
  *
  * Throws `ERR_OUT_OF_RANGE`.
  */
@@ -410,6 +423,12 @@ export declare function stats(): ProcessStats
  * - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
  *   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to what `Slot.free` returns.
  * - `freeNow()` is to `free()` what `Slot.freeNow` is to `Slot.free`.
+ * - `fill()` fills the block of the slot of key `registers[0]` with the byte `registers[2]`.
+ * - `write(bytes)` copies the whole of a `Uint8Array` into that block, from its byte `registers[1]` on.
+ *
+ * The cache of freed blocks, where `mayCache` allows one, counts in `registers[3]` the blocks that it has handed out, in
+ * `registers[4]` and `registers[5]` the blocks and bytes that it has. It frees these if `registers[6]` is 1, and keeps none as
+ * long as that is 2.
  *
  * All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale, forged or another owner's.
  */
@@ -427,7 +446,17 @@ export interface ThreadStats {
   explicitFrees: number
   /** Blocks whose handle was garbage-collected. */
   collectedFrees: number
+  /** Freed blocks that the thread keeps for its next `malloc`. */
+  cachedBlocks: number
+  /** Their bytes. */
+  cachedBytes: number
 }
+
+/**
+ * Asks all threads to free the blocks that they have cached: each does at its next call. Has the C allocator give what is free
+ * back to the system.
+ */
+export declare function trim(): void
 
 /**
  * How many bytes the block of C's allocator at an address holds, at least what was asked for it. 0 where the system

@@ -852,5 +852,6 @@ module.exports.reportAtExit = nativeBinding.reportAtExit
 module.exports.setMemoryLimit = nativeBinding.setMemoryLimit
 module.exports.stats = nativeBinding.stats
 module.exports.takeRawCalls = nativeBinding.takeRawCalls
+module.exports.trim = nativeBinding.trim
 module.exports.usableSize = nativeBinding.usableSize
 module.exports.weakenBuffers = nativeBinding.weakenBuffers

@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import test from 'ava'
 import { notRun } from './support/not-run.js'
-import { inTurn, nameOf, NODE_VERSIONS, runFixture, type Outcome } from './support/run.js'
+import { inTurn, nameOf, NODE_VERSIONS, ROOT, runFixture, type Outcome } from './support/run.js'
 import { turns } from './support/turns.js'
 
 /** Programs at once: they compute and wait by turns. */
@@ -17,16 +18,21 @@ const NETWORK = namesOf('in-flight-network')
 /** Rounds of each way, of which there are eight to ten: the first is alone, the others are at once. */
 const ROUNDS = 5
 
-/** The package that a misuse needs, if it is one of those that not everybody has. */
-const packageOf = (misuse: string): string | undefined => ['sharp', 'ws'].find((name) => misuse.startsWith(name))
+/** The packages that not everybody has, by how the names of the misuses that need them begin. */
+const PACKAGES: Record<string, string> = {
+  sharp: 'sharp',
+  ws: 'ws',
+  canvas: '@napi-rs/canvas',
+  duckdb: '@duckdb/node-api',
+}
 
 function whyNot(misuse: string): string | undefined {
-  const needed = packageOf(misuse)
+  const [, needed] = Object.entries(PACKAGES).find(([start]) => misuse.startsWith(start)) ?? []
   try {
-    if (needed !== undefined) fixtures(needed)
+    if (needed !== undefined) createRequire(join(ROOT, 'examples/any.js')).resolve(needed)
     return undefined
   } catch {
-    return `the package ${needed} is not here`
+    return `the package ${needed} is not here: npm run libraries`
   }
 }
 

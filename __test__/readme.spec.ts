@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { basename, dirname, join, resolve } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import * as cmalloc from 'cmalloc'
+import { compile } from './support/compile.js'
 import { codeBlocks, readDocument, table } from './support/readme.js'
 import { inTurn, nameOf, only, RUNTIMES, ROOT, runFixture, type NodeVersion, type Runtime } from './support/run.js'
 
@@ -14,6 +15,16 @@ const guides = pagesIn('docs').filter((path) => !maintainers.includes(path))
 const reference = pagesIn('docs/reference')
 /** All that says what there is. */
 const everything = ['README.md', ...reference].map(readDocument).join('\n')
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  ...guides,
+  ...reference,
+  ...maintainers,
+  ...pagesIn('docs/recipes'),
+]
 
 function pagesIn(folder: string): string[] {
   return readdirSync(join(ROOT, folder))
@@ -61,7 +72,7 @@ test.before('the examples are written as JavaScript, and compiled as TypeScript'
     write(`${index}.mjs`, source)
     return write(`typed/${index}.mts`, source)
   })
-  compiled = await compile(files)
+  compiled = await compile(folder, files)
 })
 
 for (const [index, { title, source, newer }] of samples.entries()) {
@@ -92,21 +103,10 @@ test.serial('an example that asserts something false does not pass', async (t) =
 test.serial('the examples have no type errors', async (t) => {
   t.deepEqual(compiled, { code: 0, stdout: '' })
   const wrong = write('wrong.mts', "import { malloc } from 'cmalloc'\nmalloc('1')")
-  const { code, stdout } = await compile([wrong])
+  const { code, stdout } = await compile(folder, [wrong])
   t.not(code, 0, 'a type error would be found')
   t.regex(stdout, /not assignable to parameter of type 'number'/)
 })
-
-/** Leaves a program beside each of these files, and says what is wrong with them. */
-async function compile(files: string[]): Promise<{ code: number | null; stdout: string }> {
-  // As they are JavaScript too, no parameter has a type. All else is strict.
-  const lenient = { noImplicitAny: false, noUncheckedIndexedAccess: false }
-  const compilerOptions = { noEmit: false, rootDir: '.', outDir: '.', ...lenient }
-  const project = JSON.stringify({ extends: '../../tsconfig.test.json', compilerOptions, files, include: [] })
-  const compiler = resolve(ROOT, 'node_modules/typescript/bin/tsc')
-  const { code, stdout } = await runFixture(compiler, ['-p', write('tsconfig.json', project)])
-  return { code, stdout }
-}
 
 test('the README is short, and has its sample, what that prints and the plot before all else', (t) => {
   t.true(readme.split('\n').length <= 181)
@@ -206,28 +206,35 @@ test('every npm script is described in CONTRIBUTING.md, and every script that a 
     const command = ['start', 'test'].includes(name) ? `npm ${name}` : `npm run ${name}`
     t.true(contributing.includes(`| \`${command}\``), command)
   }
-  for (const document of [everything, contributing]) {
+  for (const document of documents.map(readDocument)) {
     for (const [command, name] of document.matchAll(/npm run ([\w:]+)/g)) t.true(Object.hasOwn(scripts, name!), command)
   }
 })
 
 test('every file that a document links to exists', (t) => {
-  for (const name of [
-    'README.md',
-    'CONTRIBUTING.md',
-    'CHANGELOG.md',
-    'SECURITY.md',
-    ...guides,
-    ...reference,
-    ...maintainers,
-  ])
-    linksExist(t, name)
+  for (const name of documents) linksExist(t, name)
   t.true(existsSync(resolve(ROOT, 'LICENSE')))
+})
+
+test('every file of the repository that a document names exists', (t) => {
+  let count = 0
+  for (const name of documents) {
+    for (const [, path] of readDocument(name).matchAll(
+      /`((?:src|lib|tests|__test__|scripts|bench|docs|examples)\/[\w./-]+)`/g,
+    )) {
+      // Node's own files in C++, and names that stand for any.
+      if (/\.(?:cc|h)$|[A-Z]{4}/.test(path!)) continue
+      count++
+      t.true(existsSync(resolve(ROOT, path!)), `${name}: ${path}`)
+    }
+  }
+  t.true(count > 20)
 })
 
 function linksExist(t: ExecutionContext, name: string): void {
   const place = dirname(resolve(ROOT, name))
-  for (const [, target] of readDocument(name).matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
+  const text = readDocument(name).replaceAll(/^```[^]*?^```$/gm, '')
+  for (const [, target] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
     if (!target!.startsWith('https:')) t.true(existsSync(resolve(place, target!)), `${name}: ${target}`)
   }
 }

@@ -724,10 +724,10 @@ specify(
       cells: [
         '`ERR_INVALID_ARG_VALUE`',
         '`TypeError`',
-        'An option that there is not, which the message names with the nearest one; an argument too many; an empty init; options that contradict each other; a `consume` of an address that is not aligned as `malloc` aligns, or that cannot be set to zero; in the debug mode also one at which there can be no block.',
+        'An unknown option, which the message names with the nearest known one; an argument too many; an empty init; options that contradict each other; a `consume` of an address that is not aligned as `malloc` aligns, or that cannot be set to zero; in the debug mode also one at which there can be no block.',
       ],
       cases: {
-        'an option that there is not': (t) =>
+        'an unknown option': (t) =>
           refused(t, () => malloc(8, 1, 0, { algn: 8 } as never), badValue(/no option algn\. Did you mean align\?/)),
         'an argument too many': (t) =>
           refused(

@@ -1,15 +1,24 @@
-// C works on a block through Node's own FFI, which Node 26 and later have: `node examples/node-ffi.mjs`.
-
 import ffi from 'node:ffi'
-import { malloc } from 'cmalloc'
+import { consume, malloc } from 'cmalloc'
 
 const library = { linux: 'libc.so.6', darwin: 'libSystem.dylib', win32: 'ucrtbase.dll' }[process.platform]
+const strdup = process.platform === 'win32' ? '_strdup' : 'strdup'
 const { functions } = ffi.dlopen(library, {
   memset: { arguments: ['pointer', 'int32', 'uint64'], return: 'pointer' },
   strlen: { arguments: ['pointer'], return: 'uint64' },
+  [strdup]: { arguments: ['pointer'], return: 'pointer' },
 })
 
 const block = malloc(16, 1, 'zero')
-functions.memset(block.address, 65, 5n)
-console.log(Buffer.from(block.bytes).toString('latin1', 0, 5), functions.strlen(block.address))
-block.free()
+try {
+  functions.memset(block.bytes, 65, 5n) // a view, for the time of the call
+  functions.memset(block.address + 5n, 66, 5n) // or an address, a bigint
+  console.log(block.view(Buffer, 0, 10).toString(), functions.strlen(block.bytes))
+
+  // C has allocated it, and the handle owns it from here on.
+  const copy = consume({ address: functions[strdup](block.bytes) }, 10)
+  console.log(copy.view(Buffer).toString())
+  copy.free()
+} finally {
+  block.free()
+}

@@ -17,5 +17,13 @@ export type { MallocOptions } from './core/options.js'
 export type { Pin } from './core/pin.js'
 export type { Ticket } from './core/ticket.js'
 export type { NodeStream, PinUntil, WebStream } from './core/until.js'
-export { perThread, setMemoryLimit, stats, type ProcessStats, type ThreadStats } from './core/stats.js'
+export {
+  perThread,
+  setCacheLimit,
+  setMemoryLimit,
+  stats,
+  trim,
+  type ProcessStats,
+  type ThreadStats,
+} from './core/stats.js'
 export type { ViewConstructor } from './core/view.js'

@@ -11,7 +11,7 @@ import { lychee } from './platforms/pypi.js'
 import { ROOT } from './platforms/tools.js'
 
 /** What people read on GitHub, where anchors are made by other rules than those of the site. */
-const DOCUMENTS = ['*.md', 'docs/*.md', 'bench/*.md', 'bench/results/*.md']
+const DOCUMENTS = ['*.md', 'docs/*.md', 'docs/*/*.md', 'bench/*.md', 'bench/results/*.md']
 
 const SITE = 'target/site'
 

@@ -20,7 +20,7 @@ function run(version: NodeVersion, program: string, env: Record<string, string> 
   const { status, stdout } = spawnSync(runtimePath(version), args, {
     cwd: ROOT,
     encoding: 'utf8',
-    env: { ...process.env, NAPI_RS_NATIVE_LIBRARY_PATH: addon, ...env },
+    env: { ...process.env, NAPI_RS_NATIVE_LIBRARY_PATH: addon, CMALLOC_CACHE: '0', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   console.log(`${status === 0 ? 'ok' : 'NOT OK'}: Node ${version}: ${stdout.trim() || 'failed'}`)

@@ -37,6 +37,8 @@ export function environment(addon: string, options: Record<string, string | numb
     ...options,
   }
   return {
+    // What a cache keeps is not freed, so that a use of it would not be seen.
+    CMALLOC_CACHE: '0',
     LD_PRELOAD: runtime(),
     NAPI_RS_NATIVE_LIBRARY_PATH: addon,
     ASAN_OPTIONS: Object.entries(asan)

@@ -13,6 +13,7 @@ const SITE = 'https://cmalloc.github.io/cmalloc/'
 /** In the order in which they are read. A spec checks that none is forgotten. */
 const GUIDES = [
   'choosing',
+  'recipes',
   'lifetimes',
   'mistakes',
   'ffi',
@@ -36,6 +37,25 @@ const REFERENCE = [
   'examples',
 ]
 
+/** Libraries and runtimes, as the index `docs/recipes.md` has them. */
+const RECIPES = [
+  'koffi',
+  'node-ffi',
+  'bun-ffi',
+  'deno-ffi',
+  'ffi-rs',
+  'sharp',
+  'canvas',
+  'onnxruntime',
+  'arrow',
+  'duckdb',
+  'lmdb',
+  'zlib',
+  'http',
+  'direct-io',
+  'workers',
+]
+
 const MEASURED = ['bench/results/README', 'bench/README']
 
 const PROJECT = ['CHANGELOG', 'SECURITY', 'CONTRIBUTING', 'docs/holders']
@@ -43,12 +63,14 @@ const PROJECT = ['CHANGELOG', 'SECURITY', 'CONTRIBUTING', 'docs/holders']
 const inRepository = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 const guides = GUIDES.map((name) => inRepository(`docs/${name}.md`))
 const reference = REFERENCE.map((name) => inRepository(`docs/reference/${name}.md`))
+const recipes = RECIPES.map((name) => inRepository(`docs/recipes/${name}.md`))
 const measured = MEASURED.map((name) => inRepository(`${name}.md`))
 const project = PROJECT.map((name) => inRepository(`${name}.md`))
 
 const examples = inRepository('docs/reference/examples.md')
 const GROUPS = {
   Guides: guides,
+  Recipes: recipes,
   Reference: reference.filter((page) => page !== examples),
   'Examples and measurements': [examples, ...measured],
 }
@@ -62,7 +84,7 @@ export default {
   ],
   tsconfig: inRepository('tsconfig.json'),
   readme: inRepository('README.md'),
-  projectDocuments: [...guides, ...reference, ...measured, ...project],
+  projectDocuments: [...guides, ...recipes, ...reference, ...measured, ...project],
   out: inRepository('target/site'),
 
   plugin: [

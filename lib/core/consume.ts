@@ -4,6 +4,7 @@ import { beginConsume, endConsume } from '../runtime/native.js'
 import { process } from '../runtime/process.js'
 import { isInteger, isSafeInteger } from '../runtime/primordials.js'
 import { positiveInteger } from '../runtime/validate.js'
+import { givingUp } from './cache.js'
 import { takeOver } from './hand-over.js'
 import { createHandle, isNativeBuffer, moveHandle, type NativeBuffer } from './native-buffer.js'
 import { ofThisCopy, revealed, withOther } from './other.js'
@@ -48,7 +49,7 @@ export function consume(source: AddressRef | NativeBuffer, byteLength: number): 
 
 /** Takes the block, wherever it is. Returns its handle, and whether it could not be resized. */
 function take(source: AddressRef | NativeBuffer, length: number): [consumed: NativeBuffer, resizeFailed: boolean] {
-  if (isNativeBuffer(source)) return moveHandle(source, length)
+  if (isNativeBuffer(source)) return givingUp(() => moveHandle(source, length))
   if (revealed(source) !== undefined) {
     const { resizeFailed, ...ticket } = withOther(source, (other) => ofThisCopy(other, 'consume').move(length))
     return [takeOver(ticket), resizeFailed]
@@ -59,11 +60,11 @@ function take(source: AddressRef | NativeBuffer, length: number): [consumed: Nat
   const { address } = source
   const pointer = checkAddress(address)
   // From here on nobody else can consume the block, whatever the source does as its address is set.
-  beginConsume(pointer, length)
+  givingUp(() => beginConsume(pointer, length))
   const restore = zeroAddress(source, address, () => endConsume(pointer))
   // Only a refusal gives the address back: once the block is taken, nobody else may have it.
   const [cell, resizeFailed] = consumeIntoCell(pointer, length, restore)
-  return [createHandle(cell, cell.slot.byteLength), resizeFailed]
+  return [createHandle(cell), resizeFailed]
 }
 
 function checkAddress(address: unknown): bigint {

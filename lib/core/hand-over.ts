@@ -39,6 +39,5 @@ export function takeOver(ticket: Ticket, key?: unknown, collection?: unknown): N
   if (typeof ticket !== 'object' || ticket === null) throw invalidType('ticket', 'a ticket of handOver()', ticket)
   const name: unknown = ticket.ticket
   if (typeof name !== 'string') throw invalidType('ticket.ticket', 'a string', name, 'Pass what handOver() returned')
-  const cell = takeOverIntoCell(name)
-  return createHandle(cell, cell.slot.byteLength)
+  return createHandle(takeOverIntoCell(name))
 }

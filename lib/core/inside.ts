@@ -7,7 +7,7 @@ export type End<Handle> = (buffer: Handle) => unknown
 /** What other files do with handles, even if a program has replaced their methods. The class defines it. */
 export interface Inside<Handle> {
   /** Makes a handle that owns a cell's block. */
-  createHandle: (cell: Cell, byteLength: number) => Handle
+  createHandle: (cell: Cell) => Handle
   /** Whether a value is a handle, freed or not; runs no code of the value's. */
   isNativeBuffer: (value: unknown) => value is Handle
   addressOf: (buffer: Handle) => bigint

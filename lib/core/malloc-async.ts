@@ -2,6 +2,7 @@ import { aborted, invalidType, invalidValue } from '../runtime/errors.js'
 import { IncrementalBlock } from '../runtime/native.js'
 import { mustBeOptions, surplus } from '../runtime/mistakes.js'
 import { blockLength, type Usage } from '../runtime/validate.js'
+import { givingUp } from './cache.js'
 import { checkOptionalInit, fillByte, type CheckedInit, type Init } from './init.js'
 import { createHandle, type NativeBuffer } from './native-buffer.js'
 import { checkMallocOptions, type MallocOptions } from './options.js'
@@ -69,12 +70,9 @@ export async function mallocAsync(
   const checked = checkOptionalInit(init, byteLength, USAGE)
   const { signal, onProgress, special } = checkOptions(options, checked)
   throwIfAborted(signal)
-  const incremental = new IncrementalBlock(
-    byteLength,
-    fillByte(checked),
-    typeof checked === 'number' ? undefined : checked,
-    special?.align,
-    special?.secure,
+  const pattern = typeof checked === 'number' ? undefined : checked
+  const incremental = givingUp(
+    () => new IncrementalBlock(byteLength, fillByte(checked), pattern, special?.align, special?.secure),
   )
   try {
     let residentBytes = 0
@@ -87,7 +85,7 @@ export async function mallocAsync(
       onProgress?.({ residentBytes, byteLength })
       throwIfAborted(signal)
     }
-    return createHandle(adoptIntoCell(incremental), byteLength)
+    return createHandle(adoptIntoCell(incremental))
   } finally {
     // Of a block that was adopted nothing is left.
     incremental.cancel()

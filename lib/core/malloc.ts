@@ -1,10 +1,11 @@
 import { mustBeVisit, surplus } from '../runtime/mistakes.js'
 import { blockLength, type Usage } from '../runtime/validate.js'
-import { checkOptionalInit, UNINIT, type Init } from './init.js'
+import { allocateOrTake, givingUp } from './cache.js'
+import { checkOptionalInit, UNINIT, type CheckedInit, type Init } from './init.js'
 import { addressOf, createHandle, freeHandle, isNativeBuffer, type NativeBuffer } from './native-buffer.js'
 import { checkMallocOptions, type MallocOptions } from './options.js'
 import { withOther } from './other.js'
-import { allocateCell, allocateCellWith } from './slots.js'
+import { allocateCellWith } from './slots.js'
 
 const USAGE: Usage = {
   init: "malloc(count, 1, 'zero')",
@@ -40,11 +41,17 @@ export function malloc(count: number, size: number = 1, init?: Init, options?: M
   if (arguments.length > 4) throw surplus('malloc(count, size, init, options)', arguments.length)
   const byteLength = blockLength(count, size, USAGE)
   const checked = init === undefined ? UNINIT : checkOptionalInit(init, byteLength, USAGE)
-  if (options !== undefined) {
-    const special = checkMallocOptions(options, checked)
-    if (special !== undefined) return createHandle(allocateCellWith(special, byteLength, checked), byteLength)
-  }
-  return createHandle(allocateCell(byteLength, checked), byteLength)
+  if (options === undefined) return createHandle(allocateOrTake(byteLength, checked))
+  return mallocWith(options, byteLength, checked)
+}
+
+function mallocWith(options: MallocOptions, byteLength: number, checked: CheckedInit): NativeBuffer {
+  const special = checkMallocOptions(options, checked)
+  const cell =
+    special === undefined
+      ? allocateOrTake(byteLength, checked)
+      : givingUp(() => allocateCellWith(special, byteLength, checked))
+  return createHandle(cell)
 }
 
 /**

@@ -8,11 +8,12 @@ import { makeAdvice, refuseAsArray, rightOf } from '../runtime/no-array.js'
 import { max, min, typedArray } from '../runtime/primordials.js'
 import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
 import { bytesOf } from './bytes-of.js'
+import { allocateOrTake, givingUp, keepOrFree } from './cache.js'
 import { DEBUG, noteEnd, noteFirstView, noteLetGo, noteOrigin, withHistory } from './debug.js'
 import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
 import type { End, Inside } from './inside.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
-import { allocateCell, freeCell, freeCellNow, initialise, recycleEmpty, refresh, REQUEST, type Cell } from './slots.js'
+import { freeCellNow, initialise, recycleEmpty, refill, refresh, REQUEST, writeInto, type Cell } from './slots.js'
 import { noteView } from './turn.js'
 import { checkUntil, type PinUntil } from './until.js'
 import { usePinned } from './use.js'
@@ -38,21 +39,17 @@ export class NativeBuffer implements Disposable {
   /** @internal */
   protected readonly advice: symbol = ADVICE
   #cell: Cell | undefined
-  #byteLength: number
-  /** All of the block's `ArrayBuffer`, once a view was asked for. */
-  #bytes: Bytes | undefined
 
   /** @internal */
-  private constructor(key: symbol, cell: Cell, byteLength: number) {
+  private constructor(key: symbol, cell: Cell) {
     if (key !== KEY) throw illegalConstructor()
     this.#cell = cell
-    this.#byteLength = byteLength
   }
 
   static {
     inside.createHandle = DEBUG
-      ? (cell, byteLength) => noteOrigin(new NativeBuffer(KEY, cell, byteLength), cell.slot)
-      : (cell, byteLength) => new NativeBuffer(KEY, cell, byteLength)
+      ? (cell) => noteOrigin(new NativeBuffer(KEY, cell), cell.slot)
+      : (cell) => new NativeBuffer(KEY, cell)
     inside.isNativeBuffer = (value): value is NativeBuffer =>
       typeof value === 'object' && value !== null && #cell in value
     inside.addressOf = (buffer) => {
@@ -61,29 +58,25 @@ export class NativeBuffer implements Disposable {
     }
     inside.addressIfLive = (buffer) => (buffer.#cell === undefined ? undefined : addressOf(buffer))
     inside.copyOut = (buffer, start, byteLength) => {
-      const { slot } = buffer.#use('copy')
       const copy = new Bytes(byteLength)
-      slot.read(copy, start)
+      buffer.#use('copy').slot.read(copy, start)
       return copy
     }
     // As #end() does, without a callback: that makes `malloc` and `free` in a loop some 5 % faster.
     const freeFast: End<NativeBuffer> = (buffer) => {
       const cell = buffer.#useAlone('free')
-      const byteLength = buffer.#byteLength
-      const bytes = buffer.#bytes
-      buffer.#empty()
+      buffer.#cell = undefined
       try {
-        return freeCell(cell)
+        return keepOrFree(cell)
       } catch (error) {
-        buffer.#restore(cell, byteLength, bytes)
+        buffer.#restore(cell)
         throw error
       }
     }
     const freeFastNow: End<NativeBuffer> = (buffer) => void buffer.#end('free', freeCellNow)
     const checked = (end: End<NativeBuffer>, operation: string): End<NativeBuffer> =>
       function (buffer) {
-        const { slot } = buffer.#useAlone('free')
-        const byteLength = buffer.#byteLength
+        const { slot, byteLength } = buffer.#useAlone('free')
         try {
           if (end(buffer) === REQUEST) noteLetGo(buffer, byteLength, operation)
         } finally {
@@ -95,16 +88,15 @@ export class NativeBuffer implements Disposable {
     inside.freeHandleNow = DEBUG ? checked(freeFastNow, 'freeNow()') : freeFastNow
     inside.moveHandle = (source, byteLength) => {
       const [cell, resizeFailed] = source.#end('consume', ({ slot }) => slot.transfer(byteLength))
-      refresh(cell)
+      refill(cell)
       if (DEBUG) noteEnd(source, 'consume()')
-      return [createHandle(cell, cell.slot.byteLength), resizeFailed]
+      return [createHandle(cell), resizeFailed]
     }
     inside.handOverCell = (source, ticket) => {
-      const byteLength = source.#byteLength
       const [cell] = source.#end('hand over', ({ slot }) => slot.handOver(ticket))
       if (DEBUG) noteEnd(source, 'handOver()')
       recycleEmpty(cell)
-      return byteLength
+      return cell.byteLength
     }
   }
 
@@ -120,9 +112,9 @@ export class NativeBuffer implements Disposable {
     const bytes = bytesOf(data)
     const byteLength = typedArray.byteLengthOf(bytes)
     if (byteLength === 0) throw outOfRange('The length of data', 'at least one byte', 0)
-    const cell = allocateCell(byteLength, UNINIT)
-    initialise(cell, () => cell.slot.write(bytes))
-    return createHandle(cell, byteLength)
+    const cell = allocateOrTake(byteLength, UNINIT)
+    initialise(cell, () => writeInto(cell, bytes))
+    return createHandle(cell)
   }
 
   /**
@@ -171,7 +163,7 @@ export class NativeBuffer implements Disposable {
     // `pin(fs.write(…, callback))` would pin for ever.
     const wait = arguments.length > 0 ? checkUntil(until) : undefined
     // Last: the checks may have run code of the program, which may have freed the block.
-    this.#use('pin')
+    this.#use('pin').kept = false
     return new Pin(this, wait)
   }
 
@@ -263,9 +255,9 @@ export class NativeBuffer implements Disposable {
     const to = relativeIndex('end', end, size, size)
     const { slot } = this.#use('slice')
     if (from >= to) throw outOfRange('The slice', 'at least one byte long', min(to - from, 0))
-    const cell = allocateCell(to - from, UNINIT)
+    const cell = allocateOrTake(to - from, UNINIT)
     cell.slot.copyFrom(slot, from, to)
-    return createHandle(cell, to - from)
+    return createHandle(cell)
   }
 
   /**
@@ -288,9 +280,8 @@ export class NativeBuffer implements Disposable {
     this.#useAlone('resize')
     // A copy: the pattern may be a view of this block, which the resize empties.
     const pattern = typeof checked === 'number' || length <= old ? checked : new Bytes(checked)
-    const [cell, reason] = this.#end('resize', ({ slot }) => slot.resize(length))
-    refresh(cell)
-    this.#byteLength = length
+    const [cell, reason] = this.#end('resize', ({ slot }) => givingUp(() => slot.resize(length)))
+    refill(cell)
     this.#cell = cell
     if (DEBUG) {
       if (reason === REQUEST) noteLetGo(this, old, 'resize()')
@@ -378,7 +369,11 @@ export class NativeBuffer implements Disposable {
   [INSPECT](): string {
     if (!(#cell in this)) return 'NativeBuffer {}'
     if (this.#cell === undefined) return 'NativeBuffer { freed: true }'
-    return `NativeBuffer { address: 0x${addressOf(this).toString(16)}, byteLength: ${this.#byteLength} }`
+    return `NativeBuffer { address: 0x${addressOf(this).toString(16)}, byteLength: ${this.#cell.byteLength} }`
+  }
+
+  get #byteLength(): number {
+    return this.#cell === undefined ? 0 : this.#cell.byteLength
   }
 
   #use(operation: string): Cell {
@@ -387,11 +382,11 @@ export class NativeBuffer implements Disposable {
   }
 
   #view(): Bytes {
-    const { slot } = this.#use('view')
+    const cell = this.#use('view')
     // It is empty if somebody else detached the ArrayBuffer. The slot knows whether there can be another one.
-    if (this.#bytes !== undefined && typedArray.byteLengthOf(this.#bytes) > 0) return this.#bytes
-    const bytes = new Bytes(slot.buffer())
-    this.#bytes = bytes
+    if (cell.bytes !== undefined && typedArray.byteLengthOf(cell.bytes) > 0) return cell.bytes
+    cell.kept = false
+    const bytes = (cell.bytes = new Bytes(cell.slot.buffer()))
     if (DEBUG) noteFirstView(this)
     // Last: a hook of the program may run in there, and use the handle.
     noteView()
@@ -409,37 +404,25 @@ export class NativeBuffer implements Disposable {
    * lines, by the timeout of `vm`, by `worker.terminate()` or by a stack overflow. A handle that still had the block
    * would then free it a second time. An empty one leaves it to the garbage collector.
    *
-   * The `ArrayBuffer` is kept meanwhile: once collected, it could not be detached.
+   * The cell keeps the `ArrayBuffer` meanwhile: once collected, it could not be detached.
    */
   #end<T>(operation: string, end: (cell: Cell) => T): [cell: Cell, result: T] {
     const cell = this.#useAlone(operation)
-    const byteLength = this.#byteLength
-    const bytes = this.#bytes
-    this.#empty()
+    this.#cell = undefined
+    cell.kept = false
     try {
       return [cell, end(cell)]
     } catch (error) {
-      this.#restore(cell, byteLength, bytes)
+      this.#restore(cell)
       throw error
     }
   }
 
-  #empty(): void {
-    this.#cell = undefined
-    this.#byteLength = 0
-    this.#bytes = undefined
-  }
-
-  /**
-   * Puts the block back after a call has refused it, with its `ArrayBuffer`: a collected one would count as escaped. A
-   * corrupt block is freed although the call throws: it does not come back.
-   */
-  #restore(cell: Cell, byteLength: number, bytes: Bytes | undefined): void {
+  /** Puts the block back after a call has refused it. A corrupt block is freed although the call throws: it does not come back. */
+  #restore(cell: Cell): void {
     if (cell.slot.freed) return
     // The key is stale if the call went half-way.
     refresh(cell)
-    this.#byteLength = byteLength
-    this.#bytes = bytes
     this.#cell = cell
   }
 }

@@ -4,6 +4,7 @@ import { invalidType, otherCopy } from '../runtime/errors.js'
 import { library } from '../runtime/native.js'
 import { apply, defineProperty } from '../runtime/primordials.js'
 import { toThisRealm } from '../runtime/realm.js'
+import { givingUp } from './cache.js'
 import { addressIfLive, addressOf, freeHandle, isNativeBuffer, moveHandle, NativeBuffer } from './native-buffer.js'
 import { ticketFor, type Ticket } from './ticket.js'
 
@@ -36,7 +37,7 @@ function reveal(this: unknown): Revealed | undefined {
     free: () => freeHandle(this),
     handOver: () => ticketFor(this),
     move: (byteLength) => {
-      const [moved, resizeFailed] = moveHandle(this, byteLength)
+      const [moved, resizeFailed] = givingUp(() => moveHandle(this, byteLength))
       return { ...ticketFor(moved), resizeFailed }
     },
   }

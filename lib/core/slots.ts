@@ -1,8 +1,9 @@
+import type { Bytes } from '../runtime/bytes.js'
 import { rawCalls, Slot, type BlockPool, type IncrementalBlock } from '../runtime/native.js'
 import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
 
-const { allocate, endOfKeys, free, freeNow, keyStep, owner, registers } = rawCalls
+const { allocate, endOfKeys, free, freeNow, keyStep, owner, registers, write: writeBytes } = rawCalls
 
 /**
  * A slot of the binding, and what JavaScript knows of it. To make a slot costs as much as a dozen allocations, as the
@@ -15,15 +16,30 @@ export interface Cell {
   key: number
   /** The block's address, or -1 if a number cannot hold it. */
   address: number
-  /** In the pool: the next cell of the list. */
+  /** The block's length. */
+  byteLength: number
+  /** All of the block's `ArrayBuffer`, once a view was asked for. */
+  bytes: Bytes | undefined
+  /**
+   * Whether the cache may keep the block at its end. It may as long as the block is as `malloc` made it, and nobody but its
+   * handle has ever had a claim to it: whatever else happens to the block sets this to false.
+   */
+  kept: boolean
+  /** In the pool or in the cache: the next cell of the list. */
   next: Cell | undefined
 }
+
+/** The longest block that the cache may keep. */
+const LONGEST_KEPT = 2 ** 20
 
 /** How many cells are pooled at most. Each has some 200 bytes. */
 const POOL_LIMIT = 16_384
 
-/** Why a block was let go, as the binding says it: 0 if it was not. */
-type Reason = number
+/** Why a block was let go, as the binding says it. */
+export type Reason = number
+
+/** It was not let go. */
+export const NOT_LET_GO: Reason = 0
 
 /** It was let go because a request was in flight. */
 export const REQUEST: Reason = 2
@@ -39,15 +55,17 @@ function acquire(): Cell {
     pool = cell.next
     // Otherwise this cell would keep the next one alive, and its block, after a handle took that and was dropped.
     cell.next = undefined
+    cell.kept = false
     pooled -= 1
     return cell
   }
   const slot = new Slot(owner)
-  return { slot, key: slot.key, address: 0, next: undefined }
+  return { slot, key: slot.key, address: 0, byteLength: 0, bytes: undefined, kept: false, next: undefined }
 }
 
 /** Puts a cell without a block into the pool. */
 function recycle(cell: Cell): void {
+  cell.bytes = undefined
   if (cell.key < 0 || pooled >= POOL_LIMIT) return
   cell.next = pool
   pool = cell
@@ -69,6 +87,8 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
     registers[2] = typeof init === 'number' ? init : UNINIT
     allocate()
     cell.address = registers[1]
+    cell.byteLength = byteLength
+    cell.kept = byteLength <= LONGEST_KEPT
   } catch (error) {
     cell.key = cell.slot.key
     if (cell.slot.freed) recycle(cell)
@@ -91,6 +111,7 @@ export function allocateCellFrom(blocks: BlockPool, byteLength: number, init: Ch
   const cell = acquire()
   try {
     cell.address = cell.slot.allocateFrom(blocks, byteLength, fillByte(init))
+    cell.byteLength = byteLength
   } catch (error) {
     recycle(cell)
     throw error
@@ -128,7 +149,7 @@ export function consumeIntoCell(
     if (cell !== undefined) recycle(cell)
     throw error
   }
-  refresh(cell)
+  refill(cell)
   return [cell, resizeFailed]
 }
 
@@ -151,8 +172,16 @@ function receive(give: (slot: Slot) => void): Cell {
     recycle(cell)
     throw error
   }
-  refresh(cell)
+  refill(cell)
   return cell
+}
+
+/** Copies bytes to the beginning of a cell's block, which must have room for them. */
+export function writeInto(cell: Cell, bytes: Uint8Array): void {
+  if (cell.key < 0) return cell.slot.write(bytes)
+  registers[0] = cell.key
+  registers[1] = 0
+  writeBytes(bytes)
 }
 
 /** Frees a cell's block, or lets it go if something may be using its bytes. Recycles the cell. Returns the reason. */
@@ -181,6 +210,13 @@ export function freeCellNow(cell: Cell): void {
 function advance(cell: Cell): void {
   const next = cell.key + keyStep
   cell.key = next < endOfKeys ? next : -1
+}
+
+/** Reads all of a cell again, after its slot was given a block. */
+export function refill(cell: Cell): void {
+  refresh(cell)
+  cell.byteLength = cell.slot.byteLength
+  cell.bytes = undefined
 }
 
 /** Reads key and address again, after a call that moves the block or makes the key stale. */

@@ -6,6 +6,7 @@ import { free, getBufferAddress } from '../core/malloc.js'
 import { createHandle, type NativeBuffer } from '../core/native-buffer.js'
 import { checkAlign } from '../core/options.js'
 import { markSelfFreeing } from '../core/self-freeing.js'
+import { givingUp } from '../core/cache.js'
 import { allocateCellFrom } from '../core/slots.js'
 import { invalidType, invalidValue, outOfRange } from '../runtime/errors.js'
 import { INSPECT } from '../runtime/inspect.js'
@@ -120,9 +121,10 @@ export class Pool implements Allocator<NativeBuffer>, Disposable {
   malloc(count: number, size: number = 1, init?: Init): NativeBuffer {
     if (arguments.length > 3) throw surplus('malloc(count, size, init) of a Pool', arguments.length, OPTIONS_ARE_ITS)
     const byteLength = blockLength(count, size, USAGE)
-    const cell = allocateCellFrom(this.#pool, byteLength, checkOptionalInit(init, byteLength, USAGE))
+    const checked = checkOptionalInit(init, byteLength, USAGE)
+    const cell = givingUp(() => allocateCellFrom(this.#pool, byteLength, checked))
     this.#watch?.()
-    return createHandle(cell, byteLength)
+    return createHandle(cell)
   }
 
   /**

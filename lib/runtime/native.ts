@@ -28,6 +28,7 @@ export const {
   setMemoryLimit,
   Slot,
   stats,
+  trim,
   usableSize,
   weakenBuffers,
 } = binding

@@ -10,7 +10,7 @@ export interface LeftOut {
 /** Some titles for one reason. */
 const because = (why: string, titles: readonly string[]): LeftOut[] => titles.map((title) => ({ title, why }))
 
-const SHARP: LeftOut = { title: '*the example sharp.ts runs*', why: 'npm installs the libvips of this machine only' }
+const SHARP: LeftOut = { title: '*the example sharp.mjs runs*', why: 'npm installs the libvips of this machine only' }
 
 /** Of every place. */
 export const EVERYWHERE: readonly LeftOut[] = [
@@ -96,14 +96,14 @@ export const WINE: readonly LeftOut[] = [
     '*the crate is compared with the newest release before the commit*',
     '*a shallow clone does not pass for one without releases*',
   ]),
-  {
-    title: '*the example server.ts runs',
-    why: "Node's fetch sets an option of sockets, TCP_KEEPALIVE, that wine does not know: it cannot connect",
-  },
-  {
-    title: '*the examples have no type errors',
-    why: "TypeScript's compiler is a program of the machine that npm installed it on; types do not depend on the platform",
-  },
+  ...because("Node's fetch sets an option of sockets, TCP_KEEPALIVE, that wine does not know: it cannot connect", [
+    '*the example server.ts runs',
+    '*the example http.mjs runs*',
+  ]),
+  ...because(
+    "TypeScript's compiler is a program of the machine that npm installed it on; types do not depend on the platform",
+    ['*the examples have no type errors', '*the recipes have no type errors'],
+  ),
 ]
 
 /** Of any allocator but glibc's. */

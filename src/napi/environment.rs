@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::ptr;
-use std::rc::Rc;
+use std::rc::{self, Rc};
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,6 +14,7 @@ use super::node_api::event_loop::EventLoop;
 use super::node_api::failure::{Failure, Outcome, check};
 use super::node_api::scope::in_scope;
 use super::state::backing_stores::BackingStores;
+use super::state::caches::{Cache, Cached};
 use super::state::registry;
 use super::state::slots::Slots;
 use super::state::store_ends::{Finalizers, StoreEnds};
@@ -43,6 +44,10 @@ pub(crate) struct Environment {
     bun_gc: Captured,
     /// How often the raw calls were handed out: each time to another owner.
     pub(crate) owners: Cell<u32>,
+    /// The caches of the evaluations of `lib/` in this environment.
+    caches: RefCell<Vec<rc::Weak<Cache>>>,
+    /// What those counted that are gone.
+    past_caches: Cell<Cached>,
     /// Bytes that V8 has not been told of yet.
     unreported: Cell<i64>,
 }
@@ -77,6 +82,8 @@ impl Environment {
             transfer: Captured::transfer(env)?,
             bun_gc,
             owners: Cell::new(0),
+            caches: RefCell::default(),
+            past_caches: Cell::default(),
             unreported: Cell::new(0),
         });
         registry::add(environment.slots.table());
@@ -105,6 +112,27 @@ impl Environment {
             Rc::increment_strong_count(environment);
             Ok(Rc::from_raw(environment))
         }
+    }
+
+    /// Notes a cache of this environment's slots.
+    pub(crate) fn add_cache(&self, cache: &Rc<Cache>) {
+        self.caches.borrow_mut().push(Rc::downgrade(cache));
+    }
+
+    /// Notes that a cache is gone.
+    pub(crate) fn remove_cache(&self, cache: &Cache) {
+        self.past_caches.set(self.past_caches.get().and(cache.counts().as_left()));
+        self.caches.borrow_mut().retain(|known| known.strong_count() > 0 && !ptr::eq(known.as_ptr(), cache));
+    }
+
+    /// What the caches of this environment have counted.
+    pub(crate) fn cached(&self) -> Cached {
+        let caches = self.caches.borrow();
+        caches
+            .iter()
+            .filter_map(rc::Weak::upgrade)
+            .map(|cache| cache.counts())
+            .fold(self.past_caches.get(), Cached::and)
     }
 
     /// Tells V8, now or soon, that so many bytes outside of its heap came: that is what makes it collect handles at all.

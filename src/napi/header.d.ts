@@ -12,7 +12,10 @@
 
 /** The raw calls that `takeRawCalls` hands out. */
 export interface RawCalls {
-  /** The arguments and results of the calls: a key; a length, then an address or a reason; a byte to fill with. */
+  /**
+   * The arguments and results of the calls: a key; a length or an index, then an address or a reason; a byte to fill with. Then what the
+   * cache of freed blocks has handed out; its blocks; its bytes; and whether it is to free them.
+   */
   readonly registers: ReturnType<typeof Float64Array.of>
   /** Allocates into a slot. */
   allocate(this: void): void
@@ -20,6 +23,12 @@ export interface RawCalls {
   free(this: void): void
   /** Frees a slot's block, whatever is in flight. */
   freeNow(this: void): void
+  /** Fills a slot's block with a byte. */
+  fill(this: void): void
+  /** Copies bytes into a slot's block. */
+  write(this: void, bytes: Uint8Array): void
+  /** Whether freed blocks may be kept, with their slots. */
+  readonly mayCache: boolean
   /** What a slot is made with that these calls can name. */
   readonly owner: number
   /** How far a slot's next key is from its last one. */

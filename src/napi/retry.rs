@@ -5,6 +5,7 @@ use std::io;
 use super::dead_slots::for_each_dead;
 use super::environment::Environment;
 use super::node_api::failure::{Failure, Outcome};
+use super::state::caches;
 use super::state::owned_addresses::{self, Sum};
 use super::state::slot_table::State;
 use super::sweep::{live_bytes, sweep_all};
@@ -54,6 +55,10 @@ fn could_help(environment: &Environment, refusal: &OutOfMemory) -> bool {
 /// The error for a refusal, which says what waits for an end that may come soon.
 #[cold]
 fn refused(environment: &Environment, refusal: OutOfMemory) -> Failure {
+    // JavaScript tries again if its own cache had something.
+    if !matches!(refusal, OutOfMemory::Lock { .. }) {
+        caches::ask_to_give_up();
+    }
     let (dropped, let_go) = waiting(environment);
     let mut failure = Failure::from(refusal);
     if let_go.blocks > 0 {

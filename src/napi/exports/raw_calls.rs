@@ -19,12 +19,14 @@ use napi::sys;
 use napi_derive::napi;
 
 use crate::block::Attributes;
+use crate::debug;
 use crate::napi::environment::Environment;
 use crate::napi::lifecycle;
-use crate::napi::node_api::arguments::{address_as_number, init_of, length_of};
+use crate::napi::node_api::arguments::{Bytes, address_as_number, byte_of, index_of, init_of, length_of};
 use crate::napi::node_api::event_loop::User;
 use crate::napi::node_api::external::create_array_buffer;
 use crate::napi::node_api::failure::{Failure, Outcome, check, throwing};
+use crate::napi::state::caches::Cache;
 use crate::napi::state::registers::Registers;
 use crate::napi::state::slots::{END_OF_KEYS, KEY_STEP, SlotRef};
 
@@ -42,6 +44,14 @@ struct Calls {
     buffer: Cell<sys::napi_ref>,
     /// Only slots of this owner are named.
     owner: u32,
+    /// The cache of freed blocks that counts in the registers.
+    cache: Rc<Cache>,
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        self.environment.remove_cache(&self.cache);
+    }
 }
 
 /// Hands raw calls out, for slots that are made with their `owner`. They take and return numbers in `registers`:
@@ -52,6 +62,12 @@ struct Calls {
 /// - `free()` frees the block of the slot of key `registers[0]`. The slot's next key is `keyStep` more, as long as
 ///   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to what `Slot.free` returns.
 /// - `freeNow()` is to `free()` what `Slot.freeNow` is to `Slot.free`.
+/// - `fill()` fills the block of the slot of key `registers[0]` with the byte `registers[2]`.
+/// - `write(bytes)` copies the whole of a `Uint8Array` into that block, from its byte `registers[1]` on.
+///
+/// The cache of freed blocks, where `mayCache` allows one, counts in `registers[3]` the blocks that it has handed out, in
+/// `registers[4]` and `registers[5]` the blocks and bytes that it has. It frees these if `registers[6]` is 1, and keeps none as
+/// long as that is 2.
 ///
 /// All throw what `Slot` throws, and `ERR_CMALLOC_FREED` for a key that is stale, forged or another owner's.
 #[napi(ts_return_type = "RawCalls")]
@@ -61,7 +77,10 @@ pub fn take_raw_calls(env: Env) -> napi::Result<Unknown<'static>> {
         let owner = environment.owners.get() + 1;
         environment.owners.set(owner);
         let buffer = Cell::new(ptr::null_mut());
-        create(env.raw(), &Rc::new(Calls { environment, registers: Registers::leak(), buffer, owner }))
+        let registers = Registers::leak();
+        let cache = Rc::new(Cache::new(registers));
+        environment.add_cache(&cache);
+        create(env.raw(), &Rc::new(Calls { environment, registers, buffer, owner, cache }))
     })?;
     // SAFETY: a value of this environment and of the current scope.
     unsafe { Unknown::from_napi_value(env.raw(), calls) }
@@ -71,11 +90,16 @@ fn create(env: sys::napi_env, calls: &Rc<Calls>) -> Outcome<sys::napi_value> {
     let mut object = ptr::null_mut();
     // SAFETY: `object` is a place to write to.
     check(unsafe { sys::napi_create_object(env, &raw mut object) })?;
+    let registers = create_registers(env, calls)?;
+    let may_cache = may_cache(calls);
     let properties = [
-        (c"registers", create_registers(env, calls)?),
+        (c"registers", registers),
         (c"allocate", create_function(env, calls, allocate)?),
         (c"free", create_function(env, calls, free)?),
         (c"freeNow", create_function(env, calls, free_now)?),
+        (c"fill", create_function(env, calls, fill)?),
+        (c"write", create_function(env, calls, write)?),
+        (c"mayCache", create_boolean(env, may_cache)?),
         (c"owner", create_number(env, calls.owner.into())?),
         (c"keyStep", create_number(env, KEY_STEP)?),
         (c"endOfKeys", create_number(env, END_OF_KEYS)?),
@@ -156,6 +180,20 @@ fn create_number(env: sys::napi_env, value: f64) -> Outcome<sys::napi_value> {
     Ok(result)
 }
 
+/// Whether an evaluation may keep freed blocks. Not if `CMALLOC_CACHE=0`, nor in the debug mode, which looks at each block as it
+/// is freed; nor if other threads cannot read what the cache counts, as the registers are in a buffer of the runtime's.
+fn may_cache(calls: &Calls) -> bool {
+    let is_on = std::env::var_os("CMALLOC_CACHE").is_none_or(|value| value != "0");
+    is_on && !debug::is_enabled() && calls.buffer.get().is_null()
+}
+
+fn create_boolean(env: sys::napi_env, value: bool) -> Outcome<sys::napi_value> {
+    let mut result = ptr::null_mut();
+    // SAFETY: `result` is a place to write to.
+    check(unsafe { sys::napi_get_boolean(env, value, &raw mut result) })?;
+    Ok(result)
+}
+
 /// A function that is given the calls as its data, and keeps them alive.
 fn create_function(
     env: sys::napi_env,
@@ -210,6 +248,54 @@ unsafe extern "C" fn free(env: sys::napi_env, info: sys::napi_callback_info) -> 
 unsafe extern "C" fn free_now(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
     unsafe { run(env, info, |calls| lifecycle::free_now(&calls.environment, find(calls, calls.registers(env)?)?)) }
+}
+
+unsafe extern "C" fn fill(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: the runtime calls with its own arguments.
+    unsafe {
+        run(env, info, |calls| {
+            let registers = calls.registers(env)?;
+            let (start, len) = find(calls, registers)?.parts().ok_or_else(Failure::freed)?;
+            let byte = byte_of(registers.get(Registers::FILL))?;
+            // SAFETY: the slot holds the block, which is so long; only this thread could end it.
+            start.as_ptr().write_bytes(byte, len);
+            Ok(())
+        })
+    }
+}
+
+unsafe extern "C" fn write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: the runtime calls with its own arguments.
+    unsafe {
+        run(env, info, |calls| {
+            let registers = calls.registers(env)?;
+            let (block, len) = find(calls, registers)?.parts().ok_or_else(Failure::freed)?;
+            let bytes = Bytes::from_napi_value(env, first_argument(env, info)?)
+                .map_err(|_| Failure::wrong_type("What is written must be a Uint8Array"))?;
+            let start = registers.get(Registers::START);
+            let room = index_of(start).and_then(|start| len.checked_sub(start)).unwrap_or(0);
+            if bytes.len > room {
+                return Err(Failure::out_of_range(format!(
+                    "A block of {len} bytes has no room for {} from {start} on",
+                    bytes.len
+                )));
+            }
+            // SAFETY: there is room, which was just looked up; the bytes are a view that JavaScript keeps alive during the
+            // call, perhaps one over this block.
+            ptr::copy(bytes.start, block.as_ptr().add(len - room), bytes.len);
+            Ok(())
+        })
+    }
+}
+
+/// The first argument of a call, `undefined` if there is none.
+fn first_argument(env: sys::napi_env, info: sys::napi_callback_info) -> Outcome<sys::napi_value> {
+    let (mut count, mut argument) = (1, ptr::null_mut());
+    // SAFETY: there is room for one argument.
+    check(unsafe {
+        sys::napi_get_cb_info(env, info, &raw mut count, &raw mut argument, ptr::null_mut(), ptr::null_mut())
+    })?;
+    Ok(argument)
 }
 
 /// The slot's entry that the registers name. Inlined into each call: to return an `Outcome` would cost as much as the rest.

@@ -1,6 +1,7 @@
 //! What is known: of slots, of their blocks, and of who has the bytes.
 
 pub(super) mod backing_stores;
+pub(super) mod caches;
 pub(super) mod control_block;
 pub(super) mod counters;
 pub(super) mod owned_addresses;
