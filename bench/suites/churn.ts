@@ -9,10 +9,10 @@ const C = 'C: malloc, one write a page, free'
 
 /** The lengths, and how often each is allocated in a round. */
 const LENGTHS: readonly [length: number, cycles: number][] = [
-  [16, 100_000],
-  [64, 100_000],
-  [256, 100_000],
-  [1024, 100_000],
+  [16, 50_000],
+  [64, 50_000],
+  [256, 50_000],
+  [1024, 50_000],
   [4096, 50_000],
   [64 * 2 ** 10, 20_000],
   [256 * 2 ** 10, 10_000],

@@ -31,7 +31,7 @@ const WITH_CONTENTS = new Set([64 * 2 ** 10, 4 * 2 ** 20, 64 * 2 ** 20, 2 ** 30]
  * promises memory.
  */
 const PLAN = {
-  full: { most: 15, main: 5, lazy: 3, lengths: LENGTHS },
+  full: { most: 11, main: 5, lazy: 3, lengths: LENGTHS },
   quick: { most: 3, main: 1, lazy: 1, lengths: [4 * 2 ** 20, 2 ** 30] },
 }
 
