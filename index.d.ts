@@ -27,6 +27,12 @@ export interface RawCalls {
   fill(this: void): void
   /** Copies bytes into a slot's block. */
   write(this: void, bytes: Uint8Array): void
+  /** Copies bytes out of a slot's block. */
+  read(this: void, bytes: Uint8Array): void
+  /** A slot's `ArrayBuffer`. */
+  buffer(this: void): ArrayBuffer
+  /** Detaches a slot's `ArrayBuffer`, unless something may be using the bytes. */
+  detach(this: void): void
   /** Whether freed blocks may be kept, with their slots. */
   readonly mayCache: boolean
   /** What a slot is made with that these calls can name. */
@@ -253,11 +259,11 @@ export declare class Slot {
   /** Fills the bytes from `start` to `end` with one byte. Throws as `fill` does. */
   fillByte(byte: number, start: number, end: number): void
   /**
-   * Copies the whole of `bytes` to the beginning of the block.
+   * Copies the whole of `bytes` into the block, from `start` on.
    *
-   * Throws `ERR_CMALLOC_FREED`, and `ERR_OUT_OF_RANGE` if there are more bytes than the block has.
+   * Throws `ERR_CMALLOC_FREED`, and `ERR_OUT_OF_RANGE` if there are more bytes than the block has there.
    */
-  write(bytes: Uint8Array): void
+  write(bytes: Uint8Array, start: number): void
   /**
    * Copies as many bytes as `into` has room for out of the block, from `start` on. Makes no `ArrayBuffer` over it.
    *
@@ -424,7 +430,11 @@ export declare function stats(): ProcessStats
  *   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to what `Slot.free` returns.
  * - `freeNow()` is to `free()` what `Slot.freeNow` is to `Slot.free`.
  * - `fill()` fills the block of the slot of key `registers[0]` with the byte `registers[2]`.
- * - `write(bytes)` copies the whole of a `Uint8Array` into that block, from its byte `registers[1]` on.
+ * - `write(bytes)` copies the whole of a `Uint8Array` into that block, from its byte `registers[1]` on, and `read(bytes)` fills
+ *   a `Uint8Array` with what the block has from there on.
+ * - `buffer()` returns what `Slot.buffer` does.
+ * - `detach()` detaches that, unless something may be using the bytes. It sets `registers[1]` to 1 if nobody but the slot has
+ *   the bytes then, else to 0.
  *
  * The cache of freed blocks, where `mayCache` allows one, counts in `registers[3]` the blocks that it has handed out, in
  * `registers[4]` and `registers[5]` the blocks and bytes that it has. It frees these if `registers[6]` is 1, and keeps none as

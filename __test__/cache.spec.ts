@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
+import { deflate, deflateSync } from 'node:zlib'
 import test from 'ava'
 import {
   consume,
@@ -15,6 +17,7 @@ import {
   takeOver,
   trim,
 } from 'cmalloc'
+import { externalBytes } from 'cmalloc/native'
 import { Pool } from 'cmalloc/pool'
 import * as libc from './support/libc.js'
 import { collectUntil, escape, everythingIsGivenBack, MiB, noLimitIsLeftBehind } from './support/memory.js'
@@ -88,9 +91,6 @@ const OTHER_WAYS: Record<string, (block: NativeBuffer) => NativeBuffer | Promise
     }
     throw new Error('it was not refused')
   },
-  bytes: (block) => (void block.bytes, block),
-  buffer: (block) => (void block.buffer, block),
-  view: (block) => (void block.view(DataView), block),
   'an escaped ArrayBuffer': async (block) => {
     const moved = await escape(block)
     return moved.byteLength === 100 ? block : Promise.reject(new Error('it did not escape'))
@@ -147,6 +147,66 @@ for (const [kind, make] of Object.entries(OTHER_BLOCKS)) {
     t.deepEqual(cached(), [1, 100])
   })
 }
+
+for (const [view, make] of Object.entries({
+  bytes: (block: NativeBuffer) => block.bytes,
+  buffer: (block: NativeBuffer) => block.buffer,
+  view: (block: NativeBuffer) => block.view(DataView),
+})) {
+  test.serial(`a block with ${view} is kept, and its views are empty`, (t) => {
+    const block = malloc(100, 1, 'A')
+    const { address } = block
+    const old = make(block)
+    t.is(old.byteLength, 100)
+    block.free()
+    t.deepEqual(cached(), [1, 100])
+    t.throws(() => old.byteLength || fail(), view === 'view' ? { instanceOf: TypeError } : { message: 'empty' })
+
+    const next = malloc(100, 1, 'B')
+    t.is(next.address, address)
+    const { bytes } = next
+    t.is(bytes.length, 100)
+    t.is(bytes[99], 66)
+    t.throws(() => old.byteLength || fail(), view === 'view' ? { instanceOf: TypeError } : { message: 'empty' })
+    next.free()
+    t.is(bytes.length, 0)
+    t.deepEqual(cached(), [1, 100])
+  })
+}
+
+/** A `DataView` throws by itself where it has no bytes any more. */
+function fail(): never {
+  throw new Error('empty')
+}
+
+test.serial('a block is not kept while a request may be using its bytes', async (t) => {
+  const deflateMissingAwait = (): [address: bigint, zipped: Promise<Buffer>] => {
+    const block = malloc(MiB, 1, 'A')
+    const { address } = block
+    const zipped = promisify(deflate)(block.bytes)
+    block.free()
+    return [address, zipped]
+  }
+  const [address, zipped] = deflateMissingAwait()
+  t.deepEqual(cached(), [0, 0])
+  const next = malloc(MiB, 1, 'B')
+  t.not(next.address, address)
+  t.true((await zipped).equals(deflateSync(Buffer.alloc(MiB, 'A'))))
+  next.free()
+  t.deepEqual(cached(), [1, MiB])
+  await collectUntil(() => stats().liveBlocks === 0)
+})
+
+test.serial('the bytes of kept blocks are reported to V8 once', (t) => {
+  const before = externalBytes()
+  for (let round = 0; round < 1000; round++) {
+    const block = malloc(1000)
+    t.is(block.bytes.length, 1000)
+    block.free()
+  }
+  // Node itself reports some 100 bytes for each ArrayBuffer over foreign memory, until the event loop turns.
+  t.true(Math.abs(externalBytes() - before) < 300_000, `${externalBytes() - before} bytes`)
+})
 
 test.serial('freeNow gives the memory back at once', (t) => {
   malloc(100).freeNow()
@@ -275,6 +335,20 @@ for (const [kind, request] of Object.entries(REQUESTS)) {
     if (!block.freed) block.free()
   })
 }
+
+test.serial('the cache is given up before garbage is collected', (t) => {
+  ;(() => malloc(5000).address)()
+  setMemoryLimit(10_000)
+  keep(4000)
+  const { collectedFrees } = stats()
+  const next = malloc(4500)
+  t.is(stats().collectedFrees, collectedFrees)
+  t.is(stats().liveBlocks, 2)
+  // Now it takes a collection.
+  malloc(6000 - 500).free()
+  t.true(stats().collectedFrees > collectedFrees)
+  next.free()
+})
 
 test.serial('what is kept counts in the memory limit', (t) => {
   setMemoryLimit(1000)

@@ -122,6 +122,8 @@ test('a surplus argument is refused by every function and method', async (t) => 
     'slice(start, end)': () => block.slice(0, 8, 1),
     'resize(byteLength, init)': () => block.resize(8, 0, 1),
     'residentBytes()': () => block.residentBytes(0),
+    'read(into, start)': () => block.read(new Uint8Array(1), 0, 1),
+    'write(from, start)': () => block.write(new Uint8Array(1), 0, 1),
     'release()': () => block.release(1),
     'new Pool(options)': () => new (any(Pool))({ retainBytes: 8 }, 1),
     'malloc(count, size, init) of a Pool has no more arguments than these, and was given 4. For options, write new Pool(':

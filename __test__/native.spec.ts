@@ -42,7 +42,7 @@ for (const [call, run] of Object.entries<(slot: Slot) => unknown>({
   'resize without a length': (slot) => (slot.resize as () => unknown).call(slot),
   'consume a number': (slot) => slot.consume(8 as never, 8),
   'fill with a text': (slot) => slot.fill('x' as never, 0, 1),
-  'write a Uint16Array': (slot) => slot.write(new Uint16Array(1) as never),
+  'write a Uint16Array': (slot) => slot.write(new Uint16Array(1) as never, 0),
   'copyFrom an object': (slot) => slot.copyFrom({} as never, 0, 1),
 })) {
   test(`to ${call} is refused by the binding, and changes nothing`, (t) => {

@@ -138,6 +138,7 @@ test('every page of the reference about functions and classes has examples', (t)
       'mallocAsync',
       'Limits and counts',
       'NativeBuffer: the handle of a block',
+      'Numbers and structs',
       'Memory that C code shares, takes and gives',
       'Pins, for I/O in flight',
       'A pin until a promise or a stream ends',

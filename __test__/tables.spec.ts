@@ -707,7 +707,7 @@ specify(
           call(() => new Float64Array(handle as never), /^A NativeBuffer is no array.* block\.view\(Float64Array\)/)
           for (const [data, name] of [
             [5, '5'],
-            ['ab', '"ab"'],
+            ['ab', '"ab"\\. For a text, pass Buffer\\.from\\(text\\)'],
             [[1, 2], 'an object'],
             [null, 'null'],
             [handle, 'an object'],

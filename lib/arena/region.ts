@@ -1,4 +1,4 @@
-import { copyOut } from '../core/native-buffer.js'
+import { copyOut } from '../core/copy-out.js'
 import { Pin } from '../core/pin.js'
 import { checkUntil, type PinUntil } from '../core/until.js'
 import { viewOf, type Part, type ViewConstructor } from '../core/view.js'

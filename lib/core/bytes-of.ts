@@ -16,7 +16,7 @@ const EMPTY = new Bytes(0)
  *
  * @throws `ERR_INVALID_ARG_TYPE`
  */
-export function bytesOf(data: unknown): Uint8Array {
+export function bytesOf(name: string, data: unknown): Uint8Array {
   if (isView(data)) {
     const { bufferOf, byteOffsetOf, byteLengthOf } = typedArrayName(data) === undefined ? dataView : typedArray
     try {
@@ -33,5 +33,6 @@ export function bytesOf(data: unknown): Uint8Array {
   } catch {
     // It is none.
   }
-  throw invalidType('data', 'a view, an ArrayBuffer or a SharedArrayBuffer', data)
+  const advice = typeof data === 'string' ? 'For a text, pass Buffer.from(text)' : undefined
+  throw invalidType(name, 'a view, an ArrayBuffer or a SharedArrayBuffer', data, advice)
 }

@@ -4,13 +4,14 @@
  * nothing about ownership, dropped handles or the end of a thread is new.
  *
  * Only a block that plain `malloc` made is kept, and to which nothing has happened since that gives others a claim to it: see
- * {@link Cell.kept}.
+ * {@link Cell.kept}. If it has an `ArrayBuffer`, that is detached first; where it can't be, or something may be using the bytes,
+ * the block is not kept.
  */
 
 import { rawCalls } from '../runtime/native.js'
 import { mapDelete, mapGet, mapSet } from '../runtime/primordials.js'
 import { fillSlot, UNINIT, type CheckedInit } from './init.js'
-import { allocateCell, freeCell, initialise, NOT_LET_GO, type Cell, type Reason } from './slots.js'
+import { allocateCell, detachBuffer, freeCell, initialise, NOT_LET_GO, type Cell, type Reason } from './slots.js'
 
 const { fill, mayCache, registers } = rawCalls
 
@@ -96,6 +97,7 @@ export function keepOrFree(cell: Cell): Reason {
   if (bytes > limit || registers[BLOCKS]! >= MOST_BLOCKS || registers[GIVE_UP] !== 0) {
     if (!makeRoom(byteLength)) return freeCell(cell)
   }
+  if (cell.bytes !== undefined && !detachBuffer(cell)) return freeCell(cell)
   const bin = last.byteLength === byteLength && last.newer === ring ? last : latest(byteLength)
   // From here on nothing is called, so that nothing can throw: the cell would then have two owners, the cache and the caller.
   cell.next = bin.top

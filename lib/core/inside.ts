@@ -1,4 +1,3 @@
-import type { Bytes } from '../runtime/bytes.js'
 import type { Cell } from './slots.js'
 
 /** Ends a handle. Only the debug mode asks for what it returns: why the block was let go. */
@@ -13,12 +12,10 @@ export interface Inside<Handle> {
   addressOf: (buffer: Handle) => bigint
   /** `undefined` if the block is gone. */
   addressIfLive: (buffer: Handle) => bigint | undefined
-  /** A copy of a part of the block. It makes no `ArrayBuffer` over the block, which may then be swept. */
-  copyOut: (buffer: Handle, start: number, byteLength: number) => Bytes
+  /** The cell of a handle whose block must be there. */
+  cellOf: (buffer: Handle, operation: string) => Cell
   freeHandle: End<Handle>
   freeHandleNow: End<Handle>
-  /** Moves the block, resized, to a new handle. Returns whether it could not be resized. */
-  moveHandle: (source: Handle, byteLength: number) => [moved: Handle, resizeFailed: boolean]
-  /** Leaves the block to whoever has the ticket. Returns its length. */
-  handOverCell: (source: Handle, ticket: string) => number
+  /** Empties a handle, and calls what takes its block. */
+  endHandle: <T>(buffer: Handle, operation: string, end: (cell: Cell) => T) => [cell: Cell, result: T]
 }

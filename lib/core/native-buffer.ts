@@ -5,15 +5,16 @@ import { freed, illegalConstructor, invalidType, outOfRange, pinned } from '../r
 import { INSPECT } from '../runtime/inspect.js'
 import { freedOther, mustBeMapped, surplus, unbound } from '../runtime/mistakes.js'
 import { makeAdvice, refuseAsArray, rightOf } from '../runtime/no-array.js'
-import { max, min, typedArray } from '../runtime/primordials.js'
+import { max, typedArray } from '../runtime/primordials.js'
 import { index, positiveInteger, relativeIndex } from '../runtime/validate.js'
-import { bytesOf } from './bytes-of.js'
-import { allocateOrTake, givingUp, keepOrFree } from './cache.js'
+import { givingUp, keepOrFree } from './cache.js'
+import { copyToCell, readCell, sliceOfCell, writeCell } from './copies.js'
 import { DEBUG, noteEnd, noteFirstView, noteLetGo, noteOrigin, withHistory } from './debug.js'
-import { checkInit, checkOptionalInit, fillSlot, UNINIT, type Init } from './init.js'
+import { checkInit, checkOptionalInit, fillSlot, type Init } from './init.js'
 import type { End, Inside } from './inside.js'
+import { noted } from './noted.js'
 import { disposeWhenUnpinned, isPinned, Pin } from './pin.js'
-import { freeCellNow, initialise, recycleEmpty, refill, refresh, REQUEST, writeInto, type Cell } from './slots.js'
+import { bufferOf, freeCellNow, recycleEmpty, refill, refresh, REQUEST, type Cell } from './slots.js'
 import { noteView } from './turn.js'
 import { checkUntil, type PinUntil } from './until.js'
 import { usePinned } from './use.js'
@@ -57,11 +58,7 @@ export class NativeBuffer implements Disposable {
       return cell.address >= 0 ? BigInt(cell.address) : cell.slot.address
     }
     inside.addressIfLive = (buffer) => (buffer.#cell === undefined ? undefined : addressOf(buffer))
-    inside.copyOut = (buffer, start, byteLength) => {
-      const copy = new Bytes(byteLength)
-      buffer.#use('copy').slot.read(copy, start)
-      return copy
-    }
+    inside.cellOf = (buffer, operation) => buffer.#use(operation)
     // As #end() does, without a callback: that makes `malloc` and `free` in a loop some 5 % faster.
     const freeFast: End<NativeBuffer> = (buffer) => {
       const cell = buffer.#useAlone('free')
@@ -74,30 +71,10 @@ export class NativeBuffer implements Disposable {
       }
     }
     const freeFastNow: End<NativeBuffer> = (buffer) => void buffer.#end('free', freeCellNow)
-    const checked = (end: End<NativeBuffer>, operation: string): End<NativeBuffer> =>
-      function (buffer) {
-        const { slot, byteLength } = buffer.#useAlone('free')
-        try {
-          if (end(buffer) === REQUEST) noteLetGo(buffer, byteLength, operation)
-        } finally {
-          // A corrupt block is freed too, although that throws.
-          if (slot.freed) noteEnd(buffer, operation)
-        }
-      }
-    inside.freeHandle = DEBUG ? checked(freeFast, 'free()') : freeFast
-    inside.freeHandleNow = DEBUG ? checked(freeFastNow, 'freeNow()') : freeFastNow
-    inside.moveHandle = (source, byteLength) => {
-      const [cell, resizeFailed] = source.#end('consume', ({ slot }) => slot.transfer(byteLength))
-      refill(cell)
-      if (DEBUG) noteEnd(source, 'consume()')
-      return [createHandle(cell), resizeFailed]
-    }
-    inside.handOverCell = (source, ticket) => {
-      const [cell] = source.#end('hand over', ({ slot }) => slot.handOver(ticket))
-      if (DEBUG) noteEnd(source, 'handOver()')
-      recycleEmpty(cell)
-      return cell.byteLength
-    }
+    const cellToFree = (buffer: NativeBuffer): Cell => buffer.#useAlone('free')
+    inside.freeHandle = DEBUG ? noted(freeFast, 'free()', cellToFree) : freeFast
+    inside.freeHandleNow = DEBUG ? noted(freeFastNow, 'freeNow()', cellToFree) : freeFastNow
+    inside.endHandle = (buffer, operation, end) => buffer.#end(operation, end)
   }
 
   /**
@@ -109,12 +86,7 @@ export class NativeBuffer implements Disposable {
   static from(data: ArrayBufferView | ArrayBufferLike): NativeBuffer
   static from(data: ArrayBufferView | ArrayBufferLike, _index?: unknown, all?: unknown): NativeBuffer {
     if (arguments.length > 1) mustBeMapped('NativeBuffer.from(data)', arguments.length, all)
-    const bytes = bytesOf(data)
-    const byteLength = typedArray.byteLengthOf(bytes)
-    if (byteLength === 0) throw outOfRange('The length of data', 'at least one byte', 0)
-    const cell = allocateOrTake(byteLength, UNINIT)
-    initialise(cell, () => writeInto(cell, bytes))
-    return createHandle(cell)
+    return createHandle(copyToCell(data))
   }
 
   /**
@@ -243,6 +215,47 @@ export class NativeBuffer implements Disposable {
   }
 
   /**
+   * Copies bytes out of the block: as many as the view `into` has, from the block's byte `start` on. It makes no
+   * `ArrayBuffer` over the block, which costs more than to copy some hundred bytes.
+   *
+   * @param into - a typed array, a `DataView` or a `Buffer`, of any memory
+   * @param start - the first byte, from 0; 0 if omitted
+   * @returns `into`
+   * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` if the block has not so many bytes from `start` on
+   *
+   * @example
+   * ```ts
+   * const [seconds, nanoseconds] = block.read(new BigInt64Array(2))
+   * ```
+   */
+  read<T extends ArrayBufferView>(into: T, start?: number): T {
+    if (arguments.length > 2) throw surplus('read(into, start)', arguments.length)
+    readCell(this.#use('read'), into, start)
+    return into
+  }
+
+  /**
+   * Copies bytes into the block, from its byte `start` on. It makes no `ArrayBuffer` over the block, which costs more than
+   * to copy some hundred bytes.
+   *
+   * @param from - a typed array, a `DataView`, a `Buffer`, an `ArrayBuffer` or a `SharedArrayBuffer`
+   * @param start - the first byte, from 0; 0 if omitted
+   * @throws `ERR_CMALLOC_FREED`; `ERR_INVALID_ARG_TYPE`; `ERR_OUT_OF_RANGE` if the block has no room for the bytes from `start` on
+   *
+   * @example
+   * ```ts
+   * block.write(new Float64Array([x, y, z]), 16)
+   * ```
+   */
+  write(from: ArrayBufferView | ArrayBufferLike, start?: number): this {
+    if (arguments.length > 2) throw surplus('write(from, start)', arguments.length)
+    if (isNativeBuffer(from))
+      throw invalidType('from', 'a view or a buffer', from, 'For the bytes of a block, pass block.bytes')
+    writeCell(this.#use('write'), from, start)
+    return this
+  }
+
+  /**
    * A copy of the bytes from `start` to `end` in a new block. Negative indices count from the end, and indices
    * beyond either end mean that end, as for the typed arrays.
    *
@@ -253,11 +266,7 @@ export class NativeBuffer implements Disposable {
     const size = this.#byteLength
     const from = relativeIndex('start', start, 0, size)
     const to = relativeIndex('end', end, size, size)
-    const { slot } = this.#use('slice')
-    if (from >= to) throw outOfRange('The slice', 'at least one byte long', min(to - from, 0))
-    const cell = allocateOrTake(to - from, UNINIT)
-    cell.slot.copyFrom(slot, from, to)
-    return createHandle(cell)
+    return createHandle(sliceOfCell(this.#use('slice'), from, to))
   }
 
   /**
@@ -385,8 +394,7 @@ export class NativeBuffer implements Disposable {
     const cell = this.#use('view')
     // It is empty if somebody else detached the ArrayBuffer. The slot knows whether there can be another one.
     if (cell.bytes !== undefined && typedArray.byteLengthOf(cell.bytes) > 0) return cell.bytes
-    cell.kept = false
-    const bytes = (cell.bytes = new Bytes(cell.slot.buffer()))
+    const bytes = (cell.bytes = new Bytes(bufferOf(cell)))
     if (DEBUG) noteFirstView(this)
     // Last: a hook of the program may run in there, and use the handle.
     noteView()
@@ -429,5 +437,5 @@ export class NativeBuffer implements Disposable {
 
 refuseAsArray(NativeBuffer, 'NativeBuffer', rightOf('block'))
 
-export const { createHandle, isNativeBuffer, addressOf, addressIfLive, copyOut, freeHandle, freeHandleNow } = inside
-export const { moveHandle, handOverCell } = inside
+export const { createHandle, isNativeBuffer, addressOf, addressIfLive, freeHandle, freeHandleNow } = inside
+export const { cellOf, endHandle } = inside

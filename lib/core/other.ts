@@ -5,7 +5,8 @@ import { library } from '../runtime/native.js'
 import { apply, defineProperty } from '../runtime/primordials.js'
 import { toThisRealm } from '../runtime/realm.js'
 import { givingUp } from './cache.js'
-import { addressIfLive, addressOf, freeHandle, isNativeBuffer, moveHandle, NativeBuffer } from './native-buffer.js'
+import { moveHandle } from './moves.js'
+import { addressIfLive, addressOf, freeHandle, isNativeBuffer, NativeBuffer } from './native-buffer.js'
 import { ticketFor, type Ticket } from './ticket.js'
 
 /** By this, evaluations know the handles of each other. */

@@ -3,7 +3,8 @@ import { rawCalls, Slot, type BlockPool, type IncrementalBlock } from '../runtim
 import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
 
-const { allocate, endOfKeys, free, freeNow, keyStep, owner, registers, write: writeBytes } = rawCalls
+const { allocate, buffer, detach, endOfKeys, free, freeNow, keyStep, mayCache, owner, read, registers, write } =
+  rawCalls
 
 /**
  * A slot of the binding, and what JavaScript knows of it. To make a slot costs as much as a dozen allocations, as the
@@ -30,7 +31,7 @@ export interface Cell {
 }
 
 /** The longest block that the cache may keep. */
-const LONGEST_KEPT = 2 ** 20
+const LONGEST_KEPT = mayCache ? 2 ** 20 : 0
 
 /** How many cells are pooled at most. Each has some 200 bytes. */
 const POOL_LIMIT = 16_384
@@ -121,9 +122,9 @@ export function allocateCellFrom(blocks: BlockPool, byteLength: number, init: Ch
 }
 
 /** Writes the contents of a new block. Frees it if that throws: a typed array may lie about its length. */
-export function initialise(cell: Cell, write: () => void): void {
+export function initialise(cell: Cell, fill: () => void): void {
   try {
-    write()
+    fill()
   } catch (error) {
     freeCell(cell)
     throw error
@@ -176,12 +177,37 @@ function receive(give: (slot: Slot) => void): Cell {
   return cell
 }
 
-/** Copies bytes to the beginning of a cell's block, which must have room for them. */
-export function writeInto(cell: Cell, bytes: Uint8Array): void {
-  if (cell.key < 0) return cell.slot.write(bytes)
+/** Copies bytes into a cell's block, which must have room for them from `start` on. */
+export function writeInto(cell: Cell, bytes: Uint8Array, start: number): void {
+  if (cell.key < 0) return cell.slot.write(bytes, start)
   registers[0] = cell.key
-  registers[1] = 0
-  writeBytes(bytes)
+  registers[1] = start
+  write(bytes)
+}
+
+/** Fills a `Uint8Array` with what a cell's block, which must have so much, has from `start` on. */
+export function readFrom(cell: Cell, bytes: Uint8Array, start: number): void {
+  if (cell.key < 0) return cell.slot.read(bytes, start)
+  registers[0] = cell.key
+  registers[1] = start
+  read(bytes)
+}
+
+/** The `ArrayBuffer` over a cell's block. */
+export function bufferOf(cell: Cell): ArrayBuffer {
+  if (cell.key < 0) return cell.slot.buffer()
+  registers[0] = cell.key
+  return buffer()
+}
+
+/** Detaches the `ArrayBuffer` over a cell's block. Returns whether nobody but the cell has the bytes then. */
+export function detachBuffer(cell: Cell): boolean {
+  if (cell.key < 0) return false
+  registers[0] = cell.key
+  detach()
+  if (registers[1] === 0) return false
+  cell.bytes = undefined
+  return true
 }
 
 /** Frees a cell's block, or lets it go if something may be using its bytes. Recycles the cell. Returns the reason. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { handOverCell, type NativeBuffer } from './native-buffer.js'
+import { handOverCell } from './moves.js'
+import type { NativeBuffer } from './native-buffer.js'
 
 /**
  * Stands for a block on its way to another thread: a plain object, which can be posted, cloned and stored. Whoever

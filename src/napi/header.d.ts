@@ -27,6 +27,12 @@ export interface RawCalls {
   fill(this: void): void
   /** Copies bytes into a slot's block. */
   write(this: void, bytes: Uint8Array): void
+  /** Copies bytes out of a slot's block. */
+  read(this: void, bytes: Uint8Array): void
+  /** A slot's `ArrayBuffer`. */
+  buffer(this: void): ArrayBuffer
+  /** Detaches a slot's `ArrayBuffer`, unless something may be using the bytes. */
+  detach(this: void): void
   /** Whether freed blocks may be kept, with their slots. */
   readonly mayCache: boolean
   /** What a slot is made with that these calls can name. */

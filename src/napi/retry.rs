@@ -14,7 +14,8 @@ use crate::OutOfMemory;
 use crate::reclaim::retry_while;
 
 /// Runs what may be refused for want of memory. If it is, frees what pools retain and tries again; then collects garbage,
-/// sweeps, and tries again.
+/// sweeps, and tries again. As long as JavaScript has freed blocks in its cache that is not worth it: to free these takes a
+/// microsecond, and then it asks again.
 #[inline]
 pub(super) fn with_retries<T>(
     environment: &Environment,
@@ -23,7 +24,9 @@ pub(super) fn with_retries<T>(
     let mut collections = 0;
     let sweep = |refusal: &OutOfMemory| {
         collections += 1;
-        let is_worth_it = collections <= COLLECTIONS && could_help(environment, refusal);
+        let is_worth_it = collections <= COLLECTIONS
+            && !(cache_helps(refusal) && environment.cached().blocks > 0)
+            && could_help(environment, refusal);
         if is_worth_it {
             sweep_all(environment);
         }
@@ -52,11 +55,16 @@ fn could_help(environment: &Environment, refusal: &OutOfMemory) -> bool {
         }
 }
 
+/// Whether it helps to free what caches keep. None of that is locked.
+fn cache_helps(refusal: &OutOfMemory) -> bool {
+    !matches!(refusal, OutOfMemory::Lock { .. })
+}
+
 /// The error for a refusal, which says what waits for an end that may come soon.
 #[cold]
 fn refused(environment: &Environment, refusal: OutOfMemory) -> Failure {
     // JavaScript tries again if its own cache had something.
-    if !matches!(refusal, OutOfMemory::Lock { .. }) {
+    if cache_helps(&refusal) {
         caches::ask_to_give_up();
     }
     let (dropped, let_go) = waiting(environment);

@@ -81,6 +81,12 @@ pub(super) fn recover(environment: &Environment, slot: SlotRef<'_>) -> Outcome<b
     Ok(recovered)
 }
 
+/// Brings a viewed block back to its entry, unless somebody may be using its bytes, or they have escaped. Returns whether it is
+/// back.
+pub(super) fn take_back(environment: &Environment, slot: SlotRef<'_>) -> Outcome<bool> {
+    Ok(user_of(environment, slot).is_none() && recover(environment, slot)?)
+}
+
 /// [`recover`] without telling V8 that the bytes are under no `ArrayBuffer` now.
 pub(super) fn recover_unreported(environment: &Environment, slot: SlotRef<'_>) -> Outcome<bool> {
     let env = environment.env;

@@ -21,7 +21,6 @@ use napi_derive::napi;
 use crate::block::Attributes;
 use crate::debug;
 use crate::napi::environment::Environment;
-use crate::napi::lifecycle;
 use crate::napi::node_api::arguments::{Bytes, address_as_number, byte_of, index_of, init_of, length_of};
 use crate::napi::node_api::event_loop::User;
 use crate::napi::node_api::external::create_array_buffer;
@@ -29,6 +28,7 @@ use crate::napi::node_api::failure::{Failure, Outcome, check, throwing};
 use crate::napi::state::caches::Cache;
 use crate::napi::state::registers::Registers;
 use crate::napi::state::slots::{END_OF_KEYS, KEY_STEP, SlotRef};
+use crate::napi::{lifecycle, viewed};
 
 /// What asks for memory as it is, instead of a byte to fill it with.
 const UNINIT: f64 = -1.0;
@@ -63,7 +63,11 @@ impl Drop for Calls {
 ///   that is below `endOfKeys`; then it has none left. It sets `registers[1]` to what `Slot.free` returns.
 /// - `freeNow()` is to `free()` what `Slot.freeNow` is to `Slot.free`.
 /// - `fill()` fills the block of the slot of key `registers[0]` with the byte `registers[2]`.
-/// - `write(bytes)` copies the whole of a `Uint8Array` into that block, from its byte `registers[1]` on.
+/// - `write(bytes)` copies the whole of a `Uint8Array` into that block, from its byte `registers[1]` on, and `read(bytes)` fills
+///   a `Uint8Array` with what the block has from there on.
+/// - `buffer()` returns what `Slot.buffer` does.
+/// - `detach()` detaches that, unless something may be using the bytes. It sets `registers[1]` to 1 if nobody but the slot has
+///   the bytes then, else to 0.
 ///
 /// The cache of freed blocks, where `mayCache` allows one, counts in `registers[3]` the blocks that it has handed out, in
 /// `registers[4]` and `registers[5]` the blocks and bytes that it has. It frees these if `registers[6]` is 1, and keeps none as
@@ -99,6 +103,9 @@ fn create(env: sys::napi_env, calls: &Rc<Calls>) -> Outcome<sys::napi_value> {
         (c"freeNow", create_function(env, calls, free_now)?),
         (c"fill", create_function(env, calls, fill)?),
         (c"write", create_function(env, calls, write)?),
+        (c"read", create_function(env, calls, read)?),
+        (c"buffer", create_function(env, calls, buffer)?),
+        (c"detach", create_function(env, calls, detach)?),
         (c"mayCache", create_boolean(env, may_cache)?),
         (c"owner", create_number(env, calls.owner.into())?),
         (c"keyStep", create_number(env, KEY_STEP)?),
@@ -267,22 +274,72 @@ unsafe extern "C" fn fill(env: sys::napi_env, info: sys::napi_callback_info) -> 
 unsafe extern "C" fn write(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
+        copy(env, info, |part, bytes| {
+            // SAFETY: `copy` gives a part of the block that is as long as the bytes, which may be a view over that block.
+            ptr::copy(bytes.start, part, bytes.len);
+        })
+    }
+}
+
+unsafe extern "C" fn read(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: the runtime calls with its own arguments.
+    unsafe {
+        copy(env, info, |part, bytes| {
+            // SAFETY: as in `write`.
+            ptr::copy(part, bytes.start, bytes.len);
+        })
+    }
+}
+
+/// Copies between the `Uint8Array` that a call is given and the part of the block that begins where the registers say.
+///
+/// # Safety
+///
+/// As for [`run`].
+unsafe fn copy(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    copy: impl FnOnce(*mut u8, &Bytes),
+) -> sys::napi_value {
+    // SAFETY: passed on from the caller.
+    unsafe {
         run(env, info, |calls| {
             let registers = calls.registers(env)?;
             let (block, len) = find(calls, registers)?.parts().ok_or_else(Failure::freed)?;
             let bytes = Bytes::from_napi_value(env, first_argument(env, info)?)
-                .map_err(|_| Failure::wrong_type("What is written must be a Uint8Array"))?;
+                .map_err(|_| Failure::wrong_type("What is copied must be a Uint8Array"))?;
             let start = registers.get(Registers::START);
             let room = index_of(start).and_then(|start| len.checked_sub(start)).unwrap_or(0);
             if bytes.len > room {
-                return Err(Failure::out_of_range(format!(
-                    "A block of {len} bytes has no room for {} from {start} on",
-                    bytes.len
-                )));
+                let wanted = bytes.len;
+                return Err(Failure::out_of_range(format!("A block of {len} bytes has no {wanted} from {start} on")));
             }
-            // SAFETY: there is room, which was just looked up; the bytes are a view that JavaScript keeps alive during the
-            // call, perhaps one over this block.
-            ptr::copy(bytes.start, block.as_ptr().add(len - room), bytes.len);
+            // The block has room for the bytes, which are a view that JavaScript keeps alive during the call.
+            copy(block.as_ptr().add(len - room), &bytes);
+            Ok(())
+        })
+    }
+}
+
+unsafe extern "C" fn buffer(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let mut value = ptr::null_mut();
+    // SAFETY: the runtime calls with its own arguments.
+    unsafe {
+        run(env, info, |calls| {
+            value = viewed::buffer(&calls.environment, find(calls, calls.registers(env)?)?)?;
+            Ok(())
+        });
+    }
+    value
+}
+
+unsafe extern "C" fn detach(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: the runtime calls with its own arguments.
+    unsafe {
+        run(env, info, |calls| {
+            let registers = calls.registers(env)?;
+            let is_detached = viewed::take_back(&calls.environment, find(calls, registers)?)?;
+            registers.set(Registers::IS_DETACHED, f64::from(u8::from(is_detached)));
             Ok(())
         })
     }

@@ -230,16 +230,16 @@ impl Slot {
         })
     }
 
-    /// Copies the whole of `bytes` to the beginning of the block.
+    /// Copies the whole of `bytes` into the block, from `start` on.
     ///
-    /// Throws `ERR_CMALLOC_FREED`, and `ERR_OUT_OF_RANGE` if there are more bytes than the block has.
+    /// Throws `ERR_CMALLOC_FREED`, and `ERR_OUT_OF_RANGE` if there are more bytes than the block has there.
     #[napi]
-    pub fn write(&self, env: Env, #[napi(ts_arg_type = "Uint8Array")] bytes: Bytes) -> napi::Result<()> {
+    pub fn write(&self, env: Env, #[napi(ts_arg_type = "Uint8Array")] bytes: Bytes, start: f64) -> napi::Result<()> {
         self.run(env, |_, _| {
-            let (block, ..) = self.part(0.0, bytes.len as f64)?;
+            let (block, start, len) = self.part(start, start + bytes.len as f64)?;
             // SAFETY: `part` checked that the block has room; the bytes are a view that JavaScript
             // keeps alive during the call, perhaps one over this block.
-            unsafe { ptr::copy(bytes.start, block.as_ptr(), bytes.len) };
+            unsafe { ptr::copy(bytes.start, block.as_ptr().add(start), len) };
             Ok(())
         })
     }

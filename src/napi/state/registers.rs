@@ -17,10 +17,12 @@ impl Registers {
     pub(crate) const KEY: usize = 0;
     /// The length before `allocate`, the address after it.
     pub(crate) const BYTE_LENGTH: usize = 1;
-    /// Where `write` begins.
+    /// Where `write` and `read` begin in the block.
     pub(crate) const START: usize = 1;
     /// Why `free` let the block go: 0 if it did not.
     pub(crate) const USER: usize = 1;
+    /// Whether `detach` did.
+    pub(crate) const IS_DETACHED: usize = 1;
     pub(crate) const FILL: usize = 2;
 
     // What the cache of freed blocks, which is in JavaScript, tells of itself.
