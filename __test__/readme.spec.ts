@@ -124,7 +124,7 @@ test('the README is short, and has its sample, what that prints and the plot bef
   const [screen] = readme.split('\n## ') as [string]
   t.deepEqual(codeBlocks(screen, 'js').length, 1)
   t.deepEqual(codeBlocks(screen, 'text').length, 1)
-  t.regex(screen, /!\[[^\]]+\]\(bench\/results\/cold\.svg\)/)
+  t.regex(screen, /!\[[^\]]+\]\(bench\/results\/churn\.svg\)/)
 })
 
 test('only the example of using is in need of TypeScript or a new Node', (t) => {

@@ -49,6 +49,11 @@ for (const [what, { calls, eperm = /^$/, enosys = /^$/ }] of Object.entries(REFU
   })
 }
 
+linuxTest('a kernel that is emulated may accept what populates pages, and do nothing', async (t) => {
+  const text = await said({}, { calls: ['populate'], errno: 0 })
+  t.is(text, '')
+})
+
 linuxTest('who may lock nothing is told so', async (t) => {
   const text = await said({ prefix: lockLimit(0) })
   t.regex(typeof text === 'string' ? text : JSON.stringify(text), FORBIDDEN)

@@ -1,98 +1,100 @@
 /**
- * `npm run bench [-- cold|churn|more|built …]`: measures, and writes bench/results: the report, what it was made from, and
- * the plots. Suites that are not named are taken from the last run; with `report` as the only name, all of them are.
- * Needs a C compiler.
+ * `npm run bench [-- cold|churn|tasks|threads|memory|more|built …]`: measures, and writes bench/results: the report, what it
+ * was made from, and the plots. Suites that are not named are taken from the last run; with `report` as the only name, all of
+ * them are. With `--quick` it measures less, and writes to target/bench. Needs a C compiler.
  */
 
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { arch, cpus, release, totalmem, type } from 'node:os'
-import { resolve } from 'node:path'
-import { version } from 'cmalloc/package.json'
-import { ROOT, runtimePath } from '../__test__/support/run.js'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { ROOT } from '../__test__/support/run.js'
 import * as bars from './bars.js'
-import { nameOf, RUNTIMES } from './programs.js'
-import { size } from './report/text.js'
+import { describeMachine, IN_SHORT } from './machine.js'
+import type { Effort } from './programs.js'
 import * as built from './suites/built.js'
 import * as churn from './suites/churn.js'
 import * as cold from './suites/cold.js'
+import * as memory from './suites/memory.js'
 import * as more from './suites/more.js'
+import * as tasks from './suites/tasks.js'
+import * as threads from './suites/threads.js'
 
-const RESULTS = resolve(ROOT, 'bench/results')
-const DATA = resolve(RESULTS, 'results.json')
+interface Suite<Cases> {
+  measure(log: (line: string) => void, effort: Effort): Cases
+  toMarkdown(cases: Cases): string
+}
+
+type Suites = { [Name in keyof bars.Measured]: Suite<bars.Measured[Name]> }
+const SUITES: Suites = { churn, tasks, threads, memory, cold, more, built }
+const NAMES = Object.keys(SUITES) as (keyof Suites)[]
 
 interface Results extends bars.Measured {
   machine: string[]
+  /** The seconds that each suite took. */
+  took: Partial<Record<keyof Suites, number>>
 }
 
-function versionOf(runtime: (typeof RUNTIMES)[number]): string {
-  const output = execFileSync(runtimePath(runtime), ['--version'], { encoding: 'utf8' })
-  return `${nameOf(runtime)}: ${/\d+\.\d+\.\d+/.exec(output)?.[0]}`
+/** What the command line asks for. */
+function asked(): { effort: Effort; names: string[] } {
+  const { values, positionals: names } = parseArgs({ options: { quick: { type: 'boolean' } }, allowPositionals: true })
+  const unknown = names.find((name) => name !== 'report' && !(name in SUITES))
+  if (unknown !== undefined) throw new Error(`There is no suite ${unknown}, only ${NAMES.join(', ')}`)
+  return { effort: values.quick === true ? 'quick' : 'full', names }
 }
 
-function installed(name: string): string {
-  const { version: found } = JSON.parse(read(resolve(ROOT, 'node_modules', name, 'package.json'))) as {
-    version: string
+/** What was measured now, and the last time where that was not asked for. */
+function measure(effort: Effort, names: string[], last: Partial<Results>): Results {
+  const log = (line: string): void => console.error(line)
+  const results = { ...last } as Results
+  results.took = { ...last.took }
+  if (names.join() !== 'report' || last.machine === undefined) results.machine = describeMachine()
+  const run = <Name extends keyof Suites>(name: Name): void => {
+    if (names.length > 0 && !names.includes(name) && last[name] !== undefined) return
+    const start = performance.now()
+    const suite: Suite<bars.Measured[Name]> = SUITES[name]
+    ;(results as bars.Measured)[name] = suite.measure(log, effort)
+    results.took[name] = Math.round((performance.now() - start) / 1000)
+    log(`${name} took ${results.took[name]} s`)
   }
-  return found
+  NAMES.forEach(run)
+  return results
 }
 
-function read(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8').trim() : 'unknown'
-}
-
-function describeMachine(): string[] {
-  const addon = resolve(ROOT, 'cmalloc.linux-x64-gnu.node')
-  const compiler = execFileSync('cc', ['--version'], { encoding: 'utf8' }).split('\n')[0]
+function report(results: Results, effort: Effort): string {
+  const parts = NAMES.map(<Name extends keyof Suites>(name: Name) => {
+    const suite: Suite<bars.Measured[Name]> = SUITES[name]
+    return suite.toMarkdown(results[name])
+  })
+  const took = NAMES.map((name) => `${name} ${results.took[name] ?? '?'} s`).join(', ')
   return [
-    `date: ${new Date().toISOString().slice(0, 10)}`,
-    `processor: ${cpus()[0]?.model.trim()}, ${cpus().length} cores; memory: ${Math.round(totalmem() / 2 ** 30)} GiB`,
-    `system: ${type()} ${release()} ${arch()}; huge pages: ${read('/sys/kernel/mm/transparent_hugepage/enabled')}`,
-    `runtimes: ${RUNTIMES.map(versionOf).join(', ')}`,
-    `cmalloc ${version}, koffi ${installed('koffi')}, sodium-native ${installed('sodium-native')}; C: ${compiler}`,
-    `the addon has ${existsSync(addon) ? size(statSync(addon).size) : 'an unknown size'}`,
-  ]
+    '# What was measured',
+    '',
+    `Made by \`npm run bench${effort === 'quick' ? ' -- --quick' : ''}\`; [every value](results.json).`,
+    '',
+    ...[...results.machine, `it took: ${took}`].map((line) => `- ${line}`),
+    '',
+    bars.toMarkdown(results),
+    `${parts.join('\n').trimEnd()}\n`,
+  ].join('\n')
 }
 
 function main(): void {
-  const log = (line: string): void => console.error(line)
-  const names = process.argv.slice(2)
-  const suites = { cold, churn, more, built }
-  const unknown = names.find((name) => name !== 'report' && !(name in suites))
-  if (unknown !== undefined) throw new Error(`There is no suite ${unknown}, only ${Object.keys(suites).join(', ')}`)
-  const last = existsSync(DATA) ? (JSON.parse(readFileSync(DATA, 'utf8')) as Partial<Results>) : {}
-  const wanted = (name: keyof typeof suites): boolean =>
-    names.length === 0 || names.includes(name) || last[name] === undefined
-  const results: Results = {
-    machine: names.join() === 'report' && last.machine !== undefined ? last.machine : describeMachine(),
-    churn: wanted('churn') ? churn.measure(log) : last.churn!,
-    cold: wanted('cold') ? cold.measure(log) : last.cold!,
-    more: wanted('more') ? more.measure(log) : last.more!,
-    built: wanted('built') ? built.measure(log) : last.built!,
+  const { effort, names } = asked()
+  const folder = resolve(ROOT, effort === 'quick' ? 'target/bench' : 'bench/results')
+  const data = resolve(folder, 'results.json')
+  const last = existsSync(data) ? (JSON.parse(readFileSync(data, 'utf8')) as Partial<Results>) : {}
+  const results = measure(effort, names, last)
+  mkdirSync(folder, { recursive: true })
+  const files = {
+    'results.json': `${JSON.stringify(results)}\n`,
+    'cold.svg': cold.toPlot(results.cold, IN_SHORT),
+    'churn.svg': churn.toPlot(results.churn, IN_SHORT),
+    'scale.svg': more.toPlot(results.more, IN_SHORT),
+    'README.md': report(results, effort),
   }
-
-  const subtitle = `${results.machine[1]}, ${type()} ${release()}`
-  mkdirSync(RESULTS, { recursive: true })
-  writeFileSync(DATA, `${JSON.stringify(results)}\n`)
-  writeFileSync(resolve(RESULTS, 'cold.svg'), cold.toPlot(results.cold, subtitle))
-  writeFileSync(resolve(RESULTS, 'churn.svg'), churn.toPlot(results.churn, subtitle))
-  writeFileSync(resolve(RESULTS, 'scale.svg'), more.toPlot(results.more, subtitle))
-  const report = [
-    '# What was measured',
-    '',
-    'Made by `npm run bench`; [every value](results.json).',
-    '',
-    ...results.machine.map((line) => `- ${line}`),
-    '',
-    bars.toMarkdown(results),
-    cold.toMarkdown(results.cold),
-    churn.toMarkdown(results.churn),
-    more.toMarkdown(results.more),
-    built.toMarkdown(results.built).trimEnd(),
-    '',
-  ]
-  writeFileSync(resolve(RESULTS, 'README.md'), report.join('\n'))
+  for (const [name, contents] of Object.entries(files)) writeFileSync(resolve(folder, name), contents)
   console.log(bars.toMarkdown(results))
+  console.log(`All of it is in ${relative(ROOT, folder)}/README.md`)
 }
 
 main()

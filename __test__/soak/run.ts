@@ -80,7 +80,7 @@ function plot(samples: Sample[], version: string): void {
     y: { title: 'MiB', write: (value) => value.toFixed(0) },
     lines: [
       line('resident memory', 'resident'),
-      line('live blocks', 'liveBytes'),
+      { ...line('live blocks', 'liveBytes'), who: 'cmalloc' },
       line('external memory of the main thread', 'external'),
     ],
   })

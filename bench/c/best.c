@@ -1,6 +1,7 @@
 /* The best that we know how to do with the same system calls: memory on the boundary of a huge page, huge pages
  * advised, populated by as many threads as there are processors; what is filled is filled while it is in the cache.
- * Arguments: length in bytes, and "touch", "zero" or "fill". */
+ * Arguments: length in bytes, and "touch", "zero", "fill" or "warm", which
+ * is "touch" at once. */
 
 #include "sample.h"
 #include <pthread.h>
@@ -29,7 +30,7 @@ int main(int argc, char **argv) {
   if (argc != 3) return 2;
   size_t length = strtoull(argv[1], NULL, 10);
   int fill = argv[2][0] == 'f';
-  double start = nanoseconds();
+  double start = begin_cold(argv[2]);
   void *memory;
   if (length < HUGE_PAGE) memory = malloc(length);
   else if (posix_memalign(&memory, HUGE_PAGE, length)) return 1;

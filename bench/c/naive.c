@@ -6,7 +6,7 @@
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
   size_t length = strtoull(argv[1], NULL, 10);
-  double start = nanoseconds();
+  double start = begin_cold(argv[2]);
   char *block = argv[2][0] == 'z' ? calloc(length, 1) : malloc(length);
   if (!block) return 1;
   if (argv[2][0] == 'f') memset(block, 'A', length);

@@ -7,7 +7,7 @@ int main(int argc, char **argv) {
   if (argc != 3) return 2;
   size_t length = strtoull(argv[1], NULL, 10);
   uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  double start = nanoseconds();
+  double start = begin_cold(argv[2]);
   char *block = argv[2][0] == 'z' ? calloc(length, 1) : malloc(length);
   if (!block) return 1;
   uintptr_t first = (uintptr_t)block / page * page;

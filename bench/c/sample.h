@@ -21,6 +21,13 @@ static inline double nanoseconds(void) {
   return now.tv_sec * 1e9 + now.tv_nsec;
 }
 
+/* When a cold sample begins: after a rest as long as that of samples/cold.js. A processor that rested is slower at first.
+ * With "warm" nothing is measured. */
+static inline double begin_cold(const char *init) {
+  if (init[0] != 'w') usleep(100000);
+  return nanoseconds();
+}
+
 /* AnonHugePages of this process in KiB. */
 static inline long huge_kib(void) {
   char line[256];

@@ -25,6 +25,9 @@ export function time(nanoseconds: number): string {
   return `${digits(nanoseconds)} ns`
 }
 
+/** For numbers that are round, as at an axis. */
+export const roundTime = (nanoseconds: number): string => time(nanoseconds).replace(/\.0+ /, ' ')
+
 export function digits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
 }

@@ -11,7 +11,7 @@ const [allocate, free] = contenders[name].load(init)
 
 for (let round = 0; round < 2000; round++) free?.(allocate(64))
 free?.(allocate(8192))
-// The runtime compiles and collects in threads of its own: it ends what the rounds have caused.
+// The runtime compiles and collects in threads of its own: it ends what the rounds have caused. The C programs rest as long.
 Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
 
 const start = process.hrtime.bigint()

@@ -2,6 +2,7 @@
 // Who allocates, for the programs of this folder. They run as they are on every runtime.
 
 const { join } = require('node:path')
+const { libraries } = require('./ffi.js')
 
 /** One write to each page. */
 function touch(bytes) {
@@ -11,9 +12,19 @@ function touch(bytes) {
 
 const INIT = { touch: undefined, zero: 'zero', fill: 'A' }
 
+function contender(library) {
+  return {
+    load() {
+      const { malloc, free, length: passed } = library.load()
+      return [malloc, free, passed]
+    },
+  }
+}
+
 /**
- * By name: `load(init)` gives a function that allocates so many bytes and keeps nothing, and one that frees what it
- * returned (nothing for what the garbage collector frees).
+ * By name: `load(init)` gives a function that allocates so many bytes and keeps nothing, one that frees what it
+ * returned (nothing for what the garbage collector frees), and one that turns a length into what is passed to the first
+ * (nothing if it is a number).
  */
 const contenders = {
   cmalloc: {
@@ -23,13 +34,7 @@ const contenders = {
       return [(length) => malloc(length, 1, contents), (block) => block.free()]
     },
   },
-  'koffi.alloc': {
-    load() {
-      const { alloc, free } = require('koffi')
-      // By the name of a type, which is the faster of its two ways.
-      return [(length) => alloc('char', length), (block) => free(block)]
-    },
-  },
+  ...Object.fromEntries(Object.entries(libraries).map(([name, library]) => [name, contender(library)])),
   sodium_malloc: {
     load(init) {
       const { sodium_malloc: malloc, sodium_free: free } = require('sodium-native')

@@ -1,13 +1,13 @@
 /** What is built on blocks: regions of an arena, a pool, managers. */
 
-import { MAIN, nameOf, runC, runSample } from '../programs.js'
+import { MAIN, nameOf, runC, runSample, type Effort } from '../programs.js'
 import { medianOf } from '../report/spread.js'
 import { size, spread, table, time } from '../report/text.js'
 
 const REGION = 64
 const POOLED = 8 * 2 ** 20
 const MANAGED = [100, 1000, 10_000, 100_000]
-const SAMPLES = 11
+const PLAN = { full: { samples: 11, rounds: 25 }, quick: { samples: 3, rounds: 7 } }
 
 interface Pooled {
   first: number
@@ -22,14 +22,15 @@ export interface Case {
   managers: { count: number; times: number[] }[]
 }
 
-export function measure(log: (line: string) => void): Case[] {
+export function measure(log: (line: string) => void, effort: Effort): Case[] {
+  const { samples, rounds } = PLAN[effort]
   return MAIN.map((runtime) => {
     const result: Case = {
       on: nameOf(runtime),
-      arena: runSample<Case['arena']>(runtime, 'arena', REGION, 25, 100_000),
-      pool: Array.from({ length: SAMPLES }, () => {
+      arena: runSample<Case['arena']>(runtime, 'arena', REGION, rounds, 100_000),
+      pool: Array.from({ length: samples }, () => {
         // See cold.ts: the host of a virtual machine may have taken the memory back.
-        runC('best', POOLED, 'touch')
+        runC('best', POOLED, 'warm')
         return runSample<Pooled>(runtime, 'pool', POOLED)
       }),
       managers: runSample<Case['managers']>(runtime, 'managers', ...MANAGED),
@@ -62,7 +63,7 @@ export function toMarkdown(cases: readonly Case[]): string {
         Object.entries(arena).map(([who, times]) => [who, spread(times)]),
       ),
       '',
-      `A block of ${size(POOLED)} from a Pool, in ${SAMPLES} fresh processes:`,
+      `A block of ${size(POOLED)} from a Pool, in ${pool.length} fresh processes:`,
       '',
       table(
         ['which', 'time'],

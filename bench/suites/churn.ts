@@ -1,19 +1,18 @@
-/** Allocate and free, over and over: what the allocator has kept is used again. */
+/** Allocate and free, over and over: what was freed is used again. */
 
-import { isLazy, isMain, nameOf, runC, runSample, RUNTIMES } from '../programs.js'
+import { isLazy, isMain, librariesOf, nameOf, OWN_FFIS, runC, runSample, RUNTIMES, type Effort } from '../programs.js'
 import { draw } from '../report/plot.js'
 import { medianOf } from '../report/spread.js'
-import { size, spread, table, time } from '../report/text.js'
-
-const ROUNDS = { main: 25, other: 11 }
+import { roundTime, size, spread, table, time } from '../report/text.js'
 
 const C = 'C: malloc, one write a page, free'
 
 /** The lengths, and how often each is allocated in a round. */
 const LENGTHS: readonly [length: number, cycles: number][] = [
-  [16, 100_000],
-  [64, 100_000],
-  [256, 100_000],
+  [16, 50_000],
+  [64, 50_000],
+  [256, 50_000],
+  [1024, 50_000],
   [4096, 50_000],
   [64 * 2 ** 10, 20_000],
   [256 * 2 ** 10, 10_000],
@@ -22,9 +21,17 @@ const LENGTHS: readonly [length: number, cycles: number][] = [
   [16 * 2 ** 20, 200],
 ]
 
-/** Those who allocate with C's malloc and free at once take turns; what is garbage would burden the others. */
-const EXPLICIT = ['cmalloc', 'koffi.alloc']
+/** What is not freed burdens the others in its process: each has one of its own. */
 const GARBAGE = ['Buffer.alloc', 'Buffer.allocUnsafeSlow, touched', 'new ArrayBuffer']
+
+/**
+ * Each pass starts all programs anew, one after the other. So what is compared was measured at about the same time, and what
+ * a process has by chance, such as what was compiled when, does not decide.
+ */
+const PLAN = {
+  full: { passes: 2, rounds: 11, garbage: 5, share: 1 },
+  quick: { passes: 1, rounds: 5, garbage: 1, share: 0.2 },
+}
 
 export interface Case {
   length: number
@@ -38,18 +45,27 @@ export interface Case {
 
 type Run = Pick<Case, 'wall' | 'cpu'> & { name: string }
 
-export function measure(log: (line: string) => void): Case[] {
+export function measure(log: (line: string) => void, effort: Effort): Case[] {
+  const { passes, rounds, garbage, share } = PLAN[effort]
   const cases: Case[] = []
-  for (const [length, cycles] of LENGTHS) {
-    const wall = runC<number[]>('loop', length, ROUNDS.main, cycles)
-    cases.push({ length, on: 'C', who: C, wall, cpu: wall })
-    for (const runtime of RUNTIMES) {
-      const main = isMain(runtime)
-      const rounds = main ? ROUNDS.main : ROUNDS.other
-      const groups = [main ? EXPLICIT : ['cmalloc'], ...(main ? GARBAGE.map((who) => [who]) : [])]
-      for (const group of groups) {
-        const runs = runSample<Run[]>(runtime, 'loop', length, rounds, cycles, ...group)
-        for (const { name, ...times } of runs) cases.push({ length, on: nameOf(runtime), who: name, ...times })
+  const add = (length: number, on: string, { name: who, wall, cpu }: Run): void => {
+    const known = find(cases, length, on, who)
+    known?.wall.push(...wall)
+    known?.cpu.push(...cpu)
+    if (known === undefined) cases.push({ length, on, who, wall: [...wall], cpu: [...cpu] })
+  }
+  for (const [length, most] of LENGTHS) {
+    const cycles = most * share
+    for (let pass = 0; pass < passes; pass++) {
+      for (const runtime of RUNTIMES) {
+        const on = nameOf(runtime)
+        const wall = runC<number[]>('loop', length, 3, cycles)
+        add(length, 'C', { name: C, wall, cpu: wall })
+        const loop = (times: number, often: number, ...who: string[]): void => {
+          for (const run of runSample<Run[]>(runtime, 'loop', length, times, often, ...who)) add(length, on, run)
+        }
+        loop(rounds, cycles, 'cmalloc', ...librariesOf(runtime))
+        if (isMain(runtime)) for (const who of GARBAGE) loop(garbage, cycles / 2, who)
       }
     }
     log(`churn: ${size(length)}`)
@@ -57,10 +73,8 @@ export function measure(log: (line: string) => void): Case[] {
   return cases
 }
 
-export function find(cases: readonly Case[], length: number, on: string, who: string = C): Case {
-  const found = cases.find((it) => it.length === length && it.on === on && it.who === who)
-  if (found === undefined) throw new Error(`${who} on ${on} was not measured with ${size(length)}`)
-  return found
+export function find(cases: readonly Case[], length: number, on: string, who: string = C): Case | undefined {
+  return cases.find((it) => it.length === length && it.on === on && it.who === who)
 }
 
 export function toMarkdown(cases: readonly Case[]): string {
@@ -83,18 +97,22 @@ export function toMarkdown(cases: readonly Case[]): string {
   return lines.join('\n')
 }
 
+const DRAWN: readonly Pick<Case, 'who' | 'on'>[] = [
+  ...['cmalloc', 'koffi.alloc', ...GARBAGE].map((who) => ({ who, on: 'Node 24' })),
+  ...OWN_FFIS,
+  { who: C, on: 'C' },
+]
+
 export function toPlot(cases: readonly Case[], subtitle: string): string {
-  const who = [C, ...EXPLICIT, ...GARBAGE]
   return draw({
-    title: 'Time of one allocation and its end, over and over',
+    title: 'malloc and free, over and over',
     subtitle,
     x: { title: 'size', log: 16, write: size },
-    y: { title: 'microseconds', log: 10 },
-    lines: who.map((name) => ({
-      name: isLazy(name) ? `${name} (not resident)` : name,
-      points: cases
-        .filter((it) => it.who === name && (it.on === 'C' || it.on === 'Node 24'))
-        .map((it) => [it.length, medianOf(it.wall) / 1000]),
+    y: { title: 'time of one malloc and its free', log: 10, write: roundTime },
+    lines: DRAWN.map(({ who, on }) => ({
+      who,
+      name: on === 'C' ? who : `${who} (${on}${isLazy(who) ? ', not touched' : ''})`,
+      points: cases.filter((it) => it.who === who && it.on === on).map((it) => [it.length, medianOf(it.wall)]),
     })),
   })
 }

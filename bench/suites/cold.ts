@@ -1,10 +1,20 @@
 /** How long it takes until a block is there that is the first large one of its process. */
 
 import { readFileSync } from 'node:fs'
-import { isLazy, isMain, nameOf, runC, runSample, RUNTIMES, type CProgram, type Runtime } from '../programs.js'
+import {
+  isLazy,
+  isMain,
+  nameOf,
+  runC,
+  runSample,
+  RUNTIMES,
+  type CProgram,
+  type Effort,
+  type Runtime,
+} from '../programs.js'
 import { draw } from '../report/plot.js'
 import { medianOf } from '../report/spread.js'
-import { size, spread, table } from '../report/text.js'
+import { roundTime, size, spread, table } from '../report/text.js'
 
 const INITS = ['touch', 'zero', 'fill'] as const
 type Init = (typeof INITS)[number]
@@ -13,7 +23,19 @@ const TITLES: Record<Init, string> = { touch: 'not initialised', zero: "zeroed (
 
 const LENGTHS = [64 * 2 ** 10, 2 ** 20, 4 * 2 ** 20, 16 * 2 ** 20, 64 * 2 ** 20, 256 * 2 ** 20, 2 ** 30]
 
-const SAMPLES = { main: 7, other: 3 }
+/** Those that are measured with contents too. */
+const WITH_CONTENTS = new Set([64 * 2 ** 10, 4 * 2 ** 20, 64 * 2 ** 20, 2 ** 30])
+
+/**
+ * How many samples each has: of cmalloc and of C more where blocks are so short that single times differ much; less of who only
+ * promises memory.
+ */
+const PLAN = {
+  full: { most: 11, main: 5, lazy: 3, lengths: LENGTHS },
+  quick: { most: 3, main: 1, lazy: 1, lengths: [4 * 2 ** 20, 2 ** 30] },
+}
+
+const VARYING = 16 * 2 ** 20
 
 const C: Record<string, CProgram> = {
   'C: one write a page, or memset': 'naive',
@@ -65,30 +87,36 @@ function takesPart(runtime: Runtime, who: string, length: number, init: Init): b
  * Measures in rounds, in which everybody takes a turn. The host of a virtual machine may take back what it leaves idle,
  * and to get that again takes twenty times as long: each sample follows on a program that used as much memory.
  */
-export function measure(log: (line: string) => void): Case[] {
+export function measure(log: (line: string) => void, effort: Effort): Case[] {
+  const { most, main, lazy, lengths } = PLAN[effort]
   const cases: Case[] = []
-  for (const length of LENGTHS) {
-    for (const init of INITS) {
+  for (const length of lengths) {
+    for (const init of INITS.filter((it) => it === 'touch' || WITH_CONTENTS.has(length))) {
+      const ours = length <= VARYING && init === 'touch' ? most : main
+      const samplesOf = (runtime: Runtime, who: string): number => {
+        if (isLazy(who)) return lazy
+        return who === 'cmalloc' && isMain(runtime) ? ours : main
+      }
       const turns = [
         ...Object.entries(C).map(([who, program]) => ({
           who,
           on: 'C',
-          rounds: SAMPLES.main,
+          rounds: ours,
           run: () => runC<Sample>(program, length, init),
         })),
         ...RUNTIMES.flatMap((runtime) =>
           PEERS.filter((who) => takesPart(runtime, who, length, init)).map((who) => ({
             who,
             on: nameOf(runtime),
-            rounds: isMain(runtime) ? SAMPLES.main : SAMPLES.other,
+            rounds: samplesOf(runtime, who),
             run: () => runSample<Sample>(runtime, 'cold', who, length, init),
           })),
         ),
       ].map((turn) => ({ ...turn, samples: [] as Sample[] }))
-      for (let round = 0; round < SAMPLES.main; round++) {
+      for (let round = 0; round < most; round++) {
         for (const { rounds, run, samples } of round % 2 === 0 ? turns : turns.toReversed()) {
           if (round >= rounds) continue
-          runC('best', length + 2 ** 26, 'touch')
+          runC('best', length + 2 ** 26, 'warm')
           samples.push(run())
         }
       }
@@ -101,17 +129,15 @@ export function measure(log: (line: string) => void): Case[] {
 
 export const times = ({ samples }: Case): number[] => samples.map(({ ns }) => ns)
 
-export function find(cases: readonly Case[], length: number, init: Init, on: string, who: string): Case {
-  const found = cases.find((it) => it.length === length && it.init === init && it.on === on && it.who === who)
-  if (found === undefined) throw new Error(`${who} on ${on} was not measured with ${size(length)}, ${init}`)
-  return found
+export function find(cases: readonly Case[], length: number, init: Init, on: string, who: string): Case | undefined {
+  return cases.find((it) => it.length === length && it.init === init && it.on === on && it.who === who)
 }
 
 /** Whether the system gave huge pages to the program that is the limit. */
 export function hadHugePages(cases: readonly Case[]): boolean {
   const length = 2 ** 30
-  const hugeKib = medianOf(find(cases, length, 'touch', 'C', 'C: the best').samples.map((sample) => sample.hugeKib))
-  return hugeKib * 1024 > length * 0.9
+  const { samples } = find(cases, length, 'touch', 'C', 'C: the best')!
+  return medianOf(samples.map(({ hugeKib }) => hugeKib)) * 1024 > length * 0.9
 }
 
 export function toMarkdown(cases: readonly Case[]): string {
@@ -128,16 +154,16 @@ export function toMarkdown(cases: readonly Case[]): string {
   for (const init of INITS) {
     lines.push(`### ${TITLES[init]}`, '')
     for (const length of LENGTHS) {
-      const rows = cases
-        .filter((it) => it.length === length && it.init === init)
-        .map((it) => [
-          it.who,
-          it.on,
-          spread(times(it)),
-          String(it.samples.length),
-          size(medianOf(it.samples.map(({ hugeKib }) => hugeKib)) * 1024),
-          isLazy(it.who) && !(it.who === 'Buffer.alloc' && init === 'fill') ? 'not resident' : '',
-        ])
+      const these = cases.filter((it) => it.length === length && it.init === init)
+      if (these.length === 0) continue
+      const rows = these.map((it) => [
+        it.who,
+        it.on,
+        spread(times(it)),
+        String(it.samples.length),
+        size(medianOf(it.samples.map(({ hugeKib }) => hugeKib)) * 1024),
+        isLazy(it.who) && !(it.who === 'Buffer.alloc' && init === 'fill') ? 'not resident' : '',
+      ])
       lines.push(`${size(length)}:`, '', table(['who', 'on', 'time', 'samples', 'huge pages', ''], rows), '')
     }
   }
@@ -157,12 +183,13 @@ export function toPlot(cases: readonly Case[], subtitle: string): string {
     title: 'Time until a block is resident',
     subtitle,
     x: { title: 'size', log: 4, write: size },
-    y: { title: 'milliseconds', log: 10 },
+    y: { title: 'time until it is there', log: 10, write: roundTime },
     lines: lines.map(([who, on]) => ({
+      who,
       name: on === 'C' ? who : `${who} (${on})`,
       points: cases
         .filter((it) => it.init === 'touch' && it.who === who && it.on === on)
-        .map((it) => [it.length, medianOf(times(it)) / 1e6]),
+        .map((it) => [it.length, medianOf(times(it))]),
     })),
   })
 }

@@ -1,15 +1,15 @@
-/** What more of everything costs: blocks, threads, length, garbage; and what mallocAsync leaves of the event loop. */
+/** What more of everything costs: blocks, length, garbage; and what mallocAsync leaves of the event loop. */
 
-import { MAIN, nameOf, runC, runSample } from '../programs.js'
+import { MAIN, nameOf, runC, runSample, type Effort } from '../programs.js'
 import { draw } from '../report/plot.js'
 import { medianOf, spreadOf } from '../report/spread.js'
 import { digits, size, table, time } from '../report/text.js'
 
-const COUNTS = [10, 1000, 10_000, 100_000, 1_000_000]
-const THREADS = [1, 2, 4, 8]
 const GROWN = 64 * 2 ** 20
-const LARGE = 4 * 2 ** 30
-const SAMPLES = 5
+const PLAN = {
+  full: { counts: [10, 1000, 10_000, 100_000, 1_000_000], samples: 5, large: 4 * 2 ** 30 },
+  quick: { counts: [10, 1_000_000], samples: 1, large: 2 ** 30 },
+}
 
 interface Kept {
   heapBytes: number
@@ -31,6 +31,7 @@ interface Resize {
 }
 
 interface Async {
+  length: number
   took: number
   synchronous: number
   longestDelay: number
@@ -40,31 +41,28 @@ interface Async {
 export interface Case {
   on: string
   scale: Scale[]
-  threads: { count: number; times: Record<string, number[]> }[]
   garbage: Record<string, number>
   resize: Resize[]
   async: Async[]
 }
 
-const rounds = <T>(run: () => T): T[] => Array.from({ length: SAMPLES }, run)
-
 /** See cold.ts: the host of a virtual machine may have taken the memory back. */
 function warm(length: number): void {
-  runC('best', length, 'touch')
+  runC('best', length, 'warm')
 }
 
-export function measure(log: (line: string) => void): Case[] {
+export function measure(log: (line: string) => void, effort: Effort): Case[] {
+  const { counts, samples, large } = PLAN[effort]
+  const rounds = <T>(run: () => T): T[] => Array.from({ length: samples }, run)
   return MAIN.map((runtime) => {
     const result: Case = {
       on: nameOf(runtime),
-      scale: COUNTS.map((count) => runSample<Scale>(runtime, 'scale', count)),
-      threads: THREADS.map((count) => ({
-        count,
-        times: runSample<Record<string, number[]>>(runtime, 'workers', count),
-      })),
+      scale: counts.map((count) => runSample<Scale>(runtime, 'scale', count)),
       garbage: runSample<Record<string, number>>(runtime, 'garbage'),
       resize: rounds(() => (warm(4 * GROWN), runSample<Resize>(runtime, 'resize', GROWN))),
-      async: rounds(() => (warm(LARGE), runSample<Async>(runtime, 'async', LARGE))),
+      async: rounds(
+        () => (warm(large), { length: large, ...runSample<Omit<Async, 'length'>>(runtime, 'async', large) }),
+      ),
     }
     log(`more: ${result.on}`)
     return result
@@ -73,7 +71,7 @@ export function measure(log: (line: string) => void): Case[] {
 
 export function toMarkdown(cases: readonly Case[]): string {
   const lines = ['## As work grows', '', '![Time of malloc and free, against the blocks that are alive](scale.svg)', '']
-  for (const { on, scale, threads, garbage, resize, async } of cases) {
+  for (const { on, scale, garbage, resize, async } of cases) {
     lines.push(
       `### ${on}`,
       '',
@@ -93,16 +91,6 @@ export function toMarkdown(cases: readonly Case[]): string {
         ]),
       ),
       '',
-      '`malloc(64).free()` in several threads at once, the median of the threads:',
-      '',
-      table(
-        ['threads', ...Object.keys(threads[0]!.times)],
-        threads.map(({ count, times }) => [
-          String(count),
-          ...Object.values(times).map((values) => time(medianOf(values))),
-        ]),
-      ),
-      '',
       'Garbage that one malloc and its free leave on the JavaScript heap, in such a loop: ' +
         `${Object.entries(garbage)
           .map(([length, bytes]) => `${digits(bytes)} bytes for ${size(Number(length))}`)
@@ -110,9 +98,9 @@ export function toMarkdown(cases: readonly Case[]): string {
       '',
       `A block of ${size(GROWN)} that is filled grows to ${size(2 * GROWN)} in ` +
         `${time(medianOf(resize.map(({ resized }) => resized)))}; a new block and a copy take ` +
-        `${time(medianOf(resize.map(({ copied }) => copied)))}. Medians of ${SAMPLES}.`,
+        `${time(medianOf(resize.map(({ copied }) => copied)))}. Medians of ${resize.length}.`,
       '',
-      `mallocAsync makes ${size(LARGE)} resident in ${digits(medianOf(async.map(({ took }) => took)))} ms, malloc in ${digits(medianOf(async.map(({ synchronous }) => synchronous)))} ms. The longest ` +
+      `mallocAsync makes ${size(async[0]!.length)} resident in ${digits(medianOf(async.map(({ took }) => took)))} ms, malloc in ${digits(medianOf(async.map(({ synchronous }) => synchronous)))} ms. The longest ` +
         `delay of the event loop meanwhile: ${delays(async)}.`,
       '',
     )
@@ -122,7 +110,7 @@ export function toMarkdown(cases: readonly Case[]): string {
 
 function delays(async: readonly Async[]): string {
   const { median, max } = spreadOf(async.map(({ longestDelay }) => longestDelay))
-  return `${digits(median)} ms as the median of ${SAMPLES}, ${digits(max)} ms at most`
+  return `${digits(median)} ms as the median of ${async.length}, ${digits(max)} ms at most`
 }
 
 export function toPlot(cases: readonly Case[], subtitle: string): string {
@@ -131,6 +119,11 @@ export function toPlot(cases: readonly Case[], subtitle: string): string {
     subtitle,
     x: { title: 'blocks alive', log: 10 },
     y: { title: 'nanoseconds' },
-    lines: cases.map(({ on, scale }) => ({ name: on, points: scale.map(({ count, next }) => [count, next]) })),
+    lines: cases.map(({ on, scale }, index) => ({
+      who: 'cmalloc',
+      name: `cmalloc (${on})`,
+      dashed: index > 0,
+      points: scale.map(({ count, next }) => [count, next]),
+    })),
   })
 }
