@@ -5,6 +5,7 @@ import { codeInText } from './code.mjs'
 import { nameDocuments } from './documents.mjs'
 import { linkSources } from './links.mjs'
 import { openGroups } from './navigation.mjs'
+import { mendSearch } from './search.mjs'
 import { headedCells } from './tables.mjs'
 
 const REPOSITORY = 'https://github.com/cmalloc/cmalloc'
@@ -90,6 +91,7 @@ export default {
   plugin: [
     (app) => nameDocuments(app, { before: GROUPS, behind: { Project: project }, last: 'cmalloc/native' }),
     (app) => openGroups(app, Object.keys(GROUPS)),
+    mendSearch,
     (app) => linkSources(app, { root: inRepository(''), blob: `${REPOSITORY}/blob/main` }),
   ],
   markdownItLoader: (parser) => {
