@@ -183,6 +183,12 @@ test('the README and the reference name every member of NativeBuffer', (t) => {
   for (const member of members) t.true(named(member), member)
 })
 
+test('the page of malloc says what each number of stats() is, and names no other', (t) => {
+  const [, ...rows] = table(readDocument('docs/reference/malloc.md'), 'Limits and counts')
+  const names = rows.flatMap(([cell = '']) => cell.split(', ').map((name) => name.replaceAll('`', '')))
+  t.deepEqual(names.toSorted(), Object.keys(cmalloc.stats()).toSorted())
+})
+
 for (const [heading, pages, list] of [
   ['Guides', guides, 'GUIDES'],
   ['Reference', reference, 'REFERENCE'],
