@@ -31,7 +31,7 @@ function refused(t: ExecutionContext, handle: NativeBuffer, name: string): void 
   const error = t.throws(() => call(handle), { instanceOf: Error, code: 'ERR_CMALLOC_PINNED' }, name)
   t.is(
     error?.message,
-    `Cannot ${operation}: this NativeBuffer is pinned, as C code or I/O may be using its block. Dispose its pins first`,
+    `Cannot ${operation}: this NativeBuffer is pinned, as C code or I/O may be using its block. Call unpin() of its pins first`,
   )
   t.deepEqual([live(), stats().allocations, handle.address, handle.byteLength], before)
 }
@@ -140,7 +140,8 @@ test.serial('a freed handle cannot be pinned', (t) => {
   t.throws(() => handle.pin(), {
     instanceOf: Error,
     code: 'ERR_CMALLOC_FREED',
-    message: /^Cannot pin: .* is gone\. It was freed, released or consumed before$/,
+    message:
+      /^Cannot pin: .* is gone\. It was freed, released, consumed or handed over before: CMALLOC_DEBUG=1 shows where$/,
   })
   t.false(handle.pinned)
 })

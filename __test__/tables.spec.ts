@@ -695,10 +695,13 @@ specify(
           call(() => free(Object.create(NativeBuffer.prototype) as never), /^buffer must be a NativeBuffer/)
           call(() => getBufferAddress(1n as never), /^buffer must be a NativeBuffer\. Received 1n$/)
           call(() => consume(null as never, 8), /^source must be an object with an address.*Received null$/)
-          call(() => consume(1n as never, 8), /^source must be an object with an address.*Received 1n$/)
+          call(() => consume(1n as never, 8), /^source .* consume\(\{ address \}, byteLength\).*Received 1n$/)
           call(() => consume({} as never, 8), /^source\.address must be a bigint or a number\. Received undefined$/)
           call(() => consume({ address: '16' } as never, 8), /^source\.address must be a bigint or a number/)
-          call(() => handle.view('Uint8Array' as never), /^type must be the constructor of a view/)
+          call(
+            () => handle.view('Uint8Array' as never),
+            /^type must be the constructor of a view, such as Float64Array/,
+          )
           call(() => handle.view(Uint8Array, '0' as never), /^byteOffset must be a number\. Received "0"$/)
           call(() => handle.view(Uint8Array, 0, null as never), /^length must be a number\. Received null$/)
           call(() => handle.fill(0, '0' as never), /^start must be a number/)
@@ -944,7 +947,9 @@ specify(
               refused(
                 t,
                 call,
-                freed(/^Cannot [a-z ]+: .* is gone\. It was freed, released or consumed before$/),
+                freed(
+                  /^Cannot [a-z ]+: .* is gone\. It was freed, released, consumed or handed over before: CMALLOC_DEBUG=1 shows where$/,
+                ),
                 `${use} after ${end}`,
               )
             }
@@ -998,7 +1003,9 @@ specify(
           }
           for (const pin of pins) {
             for (const [operation, call] of Object.entries(calls)) {
-              const says = new RegExp(`^Cannot ${operation}: this NativeBuffer is pinned.* Dispose its pins first$`)
+              const says = new RegExp(
+                `^Cannot ${operation}: this NativeBuffer is pinned.* Call unpin\\(\\) of its pins first$`,
+              )
               refused(t, call, pinned(says))
             }
             pin.unpin()

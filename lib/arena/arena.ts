@@ -145,7 +145,7 @@ export class Arena implements Allocator<Region>, Disposable {
   free(region: Region): void
   free(region: Region, key?: unknown, collection?: unknown): void {
     if (arguments.length > 1) mustBeVisit('free(region)', arguments.length, key, collection)
-    if (!isRegion(region)) throw invalidType('region', 'a Region', region)
+    if (!isRegion(region)) throw invalidType('region', 'a Region', region, 'The arena ends by arena[Symbol.dispose]()')
     const { chunk, scope, start, end } = placeOf(region, 'free')
     if (chunk.owner !== this) throw invalidValue('region must be one of this arena. Free it by its own')
     this.#mustBeUnpinned('free')
@@ -351,7 +351,7 @@ export class Arena implements Allocator<Region>, Disposable {
     if (!isPinned(this)) return
     throw pinned(
       operation,
-      'a region of this arena is pinned, as C code or I/O may be using it. Dispose its pins first',
+      'a region of this arena is pinned, as C code or I/O may be using it. Call unpin() of its pins first',
     )
   }
 }

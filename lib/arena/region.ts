@@ -11,6 +11,10 @@ import { max } from '../runtime/primordials.js'
 import { bytesOf, type Chunk } from './chunk.js'
 import type { Scope } from './scope.js'
 
+const GONE =
+  'this region is gone. It was freed, or its arena was reset, rewound or disposed. If several users share it, give each ' +
+  'an arena of its own'
+
 /** Only this file has it, so that nobody else makes regions. */
 const KEY = Symbol('region')
 
@@ -166,7 +170,7 @@ export class Region {
 
   #use(operation: string): void {
     if (!this.#isGone()) return
-    throw freed(operation, 'this region is gone. It was freed, or its arena was reset, rewound or disposed')
+    throw freed(operation, GONE)
   }
 }
 

@@ -56,7 +56,11 @@ function take(source: AddressRef | NativeBuffer, length: number): [consumed: Nat
     return [takeOver(ticket), resizeFailed]
   }
   if ((typeof source !== 'object' && typeof source !== 'function') || source === null) {
-    throw invalidType('source', 'an object with an address, or a NativeBuffer', source)
+    throw invalidType(
+      'source',
+      'an object with an address, as in consume({ address }, byteLength), or a NativeBuffer',
+      source,
+    )
   }
   const { address } = source
   const pointer = checkAddress(address)

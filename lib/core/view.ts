@@ -35,7 +35,7 @@ export function viewOf<T extends ArrayBufferView>(
   byteOffset: number,
   length: number | undefined,
 ): T {
-  if (typeof type !== 'function') throw invalidType('type', 'the constructor of a view', type)
+  if (typeof type !== 'function') throw invalidType('type', 'the constructor of a view, such as Float64Array', type)
   const elementSize = elementSizeOf(type)
   const { buffer, start, byteLength } = look()
   const at = start + index('byteOffset', byteOffset, 0, byteLength)

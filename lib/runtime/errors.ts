@@ -64,11 +64,12 @@ export function illegalConstructor(
   return create(TypeError, 'ERR_ILLEGAL_CONSTRUCTOR', `${what} is made by ${makers}, not by its constructor`)
 }
 
+const GONE =
+  'the block of this NativeBuffer is gone. It was freed, released, consumed or handed over before: CMALLOC_DEBUG=1 ' +
+  'shows where'
+
 /** The use of something that is gone. `what` says what, and why it may be gone. */
-export function freed(
-  operation: string,
-  what: string = 'the block of this NativeBuffer is gone. It was freed, released or consumed before',
-): Error {
+export function freed(operation: string, what: string = GONE): Error {
   return create(Error, 'ERR_CMALLOC_FREED', `Cannot ${operation}: ${what}`)
 }
 
@@ -107,7 +108,7 @@ export function alreadyManaged(range: string, managed: string, identifier: numbe
 
 export function pinned(
   operation: string,
-  what: string = 'this NativeBuffer is pinned, as C code or I/O may be using its block. Dispose its pins first',
+  what: string = 'this NativeBuffer is pinned, as C code or I/O may be using its block. Call unpin() of its pins first',
 ): Error {
   return create(Error, 'ERR_CMALLOC_PINNED', `Cannot ${operation}: ${what}`)
 }
