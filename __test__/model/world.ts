@@ -160,6 +160,9 @@ export class World {
   /** Says that the block of a handle is gone from it. Its views must be empty. */
   end(block: Block): void {
     this.blocks.splice(this.blocks.indexOf(block), 1)
+    // A secret is wiped for all who have it.
+    if (block.shared !== undefined && block.options.secure === true) block.shadow.fill(0)
+    this.unshare(block)
     detached(block)
     this.dead.push(block.handle)
     if (this.dead.length > 5) this.dead.shift()
@@ -169,7 +172,7 @@ export class World {
   letGo(block: Block): void {
     // A secret is nobody's any more, not even theirs who may be using it; but for who has its bytes by a transfer.
     const isInUse = this.flight !== undefined && block.buffer !== undefined && block.escaped !== 'yes'
-    if ((isInUse || block.shared !== undefined) && block.options.secure === true) block.shadow.fill(0)
+    if (isInUse && block.options.secure === true) block.shadow.fill(0)
     this.leave(block)
     this.end(block)
   }
@@ -185,7 +188,6 @@ export class World {
 
   /** Says that a handle has left its block, for its end or for another block: what has its bytes keeps them. */
   leave(block: Block): void {
-    this.unshare(block)
     const { buffer, shadow } = block
     if (this.flight === undefined || buffer === undefined) return detached(block)
     ensure(buffer.byteLength === shadow.length, 'an ArrayBuffer ended while a request was in flight')

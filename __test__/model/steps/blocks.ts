@@ -64,6 +64,7 @@ const resize = kindOf('resize', 8, fc.record({ to: length, init: optionalInit })
   if (block.pins.length > 0) return mustThrow('ERR_CMALLOC_PINNED', () => handle.resize(to))
   ensure(handle.resize(to, init) === handle, 'resize did not return its buffer')
   world.leave(block)
+  world.unshare(block)
   block.plain = false
   // A block whose bytes had moved away was copied, and now has bytes of its own.
   block.escaped = 'no'
