@@ -14,7 +14,7 @@ for (const node of RUNTIMES) {
   test.serial(`many handles do what the model says, to the last byte, on ${nameOf(node)}`, async (t) => {
     const { code, stdout, stderr } = await model('--seed', '1000', '--sequences', SEQUENCES, '--node', `${node}`)
     t.is(code, 0, stdout + stderr)
-    t.regex(stdout, /^250 sequences in 1 processes/)
+    t.regex(stdout, /^250 sequences in 2 processes/)
     // Of a few steps each, not of none.
     t.true(Number(/^ok: (\d+) steps/m.exec(stdout)?.[1]) > 40 * Number(SEQUENCES))
   })

@@ -29,7 +29,7 @@ export const effect: fc.Arbitrary<Effect> = fc.record({
 })
 
 const number = (value: number): Recipe => ({ is: 'number', value })
-const numbers = fc.integer({ min: 1, max: 300 }).map(number)
+const numbers = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.constantFrom(16, 100)).map(number)
 const edges = fc
   .constantFrom(1, 2, 7, 8, 9, 4095, 4096, 4097, 65_535, 65_536, 131_072, 2 ** 20 + 1, 5 * 2 ** 20)
   .map(number)

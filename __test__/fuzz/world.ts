@@ -1,4 +1,4 @@
-import { stats, type NativeBuffer } from 'cmalloc'
+import { perThread, setCacheLimit, stats, type NativeBuffer } from 'cmalloc'
 import koffi from 'koffi'
 import { ensure } from '../random/ensure.js'
 import * as libc from '../support/libc.js'
@@ -27,7 +27,18 @@ export interface Block {
   moved: boolean
   /** Views that must be empty once the block is gone. */
   views: ArrayBufferView[]
+  /** Its `SharedArrayBuffer`, if it has one. */
+  shared: SharedArrayBuffer | undefined
 }
+
+/** A `SharedArrayBuffer` whose block has left its handle, and what it held then. */
+interface Sharer {
+  readonly bytes: Uint8Array
+  readonly held: Uint8Array
+}
+
+/** So many of them at most: the oldest are dropped. */
+const MOST_SHARERS = 5
 
 /** A block that was released: it is ours to consume or to free. */
 export interface Released {
@@ -44,12 +55,29 @@ export class World {
   strays: ArrayBuffer[] = []
   /** What else holds the bytes of a block, where nobody reads them. */
   readonly held: unknown[] = []
+  readonly sharers: Sharer[] = []
+  #cacheLimit = 0
   /** How often an argument's own code did something to a handle. */
   effects = 0
 
+  constructor() {
+    this.cacheLimit = 4 * 2 ** 20
+  }
+
+  /** How many bytes of freed blocks may be kept. */
+  get cacheLimit(): number {
+    return this.#cacheLimit
+  }
+
+  set cacheLimit(bytes: number) {
+    setCacheLimit(bytes)
+    this.#cacheLimit = process.env['CMALLOC_CACHE'] === '0' ? 0 : bytes
+  }
+
   /** Puts a new handle into a register; the one before is dropped, for the garbage collector to free. */
   adopt(register: number, handle: NativeBuffer, byteLength: number, first?: number, last?: number): Block {
-    const block = { handle, alive: true, byteLength, first, last, secure: false, lazy: false, moved: false, views: [] }
+    const known = { alive: true, byteLength, first, last, secure: false, lazy: false, moved: false, shared: undefined }
+    const block: Block = { handle, ...known, views: [] }
     this.blocks[register] = block
     check(block)
     return block
@@ -57,9 +85,23 @@ export class World {
 
   /** Says that a block is gone, in whatever way. Its views must be empty, unless its bytes live elsewhere. */
   end(block: Block): void {
+    this.unshare(block)
     block.alive = false
     block.byteLength = 0
     this.mustBeEmpty(block)
+  }
+
+  /** Says that a block has left its handle: what shares its bytes keeps them. */
+  unshare(block: Block): void {
+    const { shared, first, moved } = block
+    block.shared = undefined
+    if (shared === undefined) return
+    const bytes = new Uint8Array(shared)
+    ensure(bytes.length === block.byteLength, 'a SharedArrayBuffer has another length')
+    if (!moved && !block.secure) ensure(first === undefined || bytes[0] === first, 'shared bytes are others')
+    this.sharers.push({ bytes, held: bytes.slice() })
+    if (moved) this.sharers.pop()
+    if (this.sharers.length > MOST_SHARERS) this.sharers.shift()
   }
 
   mustBeEmpty(block: Block): void {
@@ -75,6 +117,10 @@ export class World {
   /** Every handle must be what it is known to be. */
   check(): void {
     for (const block of this.blocks) if (block !== undefined) check(block)
+    for (const { bytes, held } of this.sharers) ensure(Buffer.compare(bytes, held) === 0, 'shared bytes changed')
+    const { liveBytes, cachedBytes } = perThread()
+    ensure(cachedBytes <= this.cacheLimit, `${cachedBytes} bytes are kept, of ${this.cacheLimit}`)
+    ensure(liveBytes >= 0 && liveBytes <= MEMORY_LIMIT, `${liveBytes} bytes are live`)
   }
 
   finish(free: boolean): void {
@@ -88,7 +134,10 @@ export function resync(block: Block): void {
   const { handle } = block
   ensure(handle.freed === (handle.byteLength === 0), 'freed, but with a length')
   block.alive = !handle.freed
-  if (block.byteLength !== handle.byteLength) block.views = []
+  if (block.byteLength !== handle.byteLength) {
+    block.views = []
+    block.shared = undefined
+  }
   block.byteLength = handle.byteLength
   block.first = block.last = undefined
 }

@@ -3,9 +3,10 @@ import type { Init, MallocOptions } from 'cmalloc'
 import { ALIGNMENTS } from '../random/reach.js'
 import { HAS_SECURE } from '../support/system.js'
 
-/** Mostly small, at times pages, rarely more than C's malloc keeps in its heap. */
+/** Mostly small, often one of a few, at times pages, rarely more than C's malloc keeps in its heap. */
 export const length: fc.Arbitrary<number> = fc.oneof(
-  { weight: 60, arbitrary: fc.integer({ min: 1, max: 400 }) },
+  { weight: 40, arbitrary: fc.integer({ min: 1, max: 400 }) },
+  { weight: 20, arbitrary: fc.constantFrom(16, 100, 3000) },
   { weight: 10, arbitrary: fc.integer({ min: 401, max: 20_000 }) },
   { weight: 4, arbitrary: fc.constantFrom(4095, 4096, 4097, 65_535, 65_536, 65_537, 131_072) },
   { weight: 1, arbitrary: fc.integer({ min: 20_001, max: 1_500_000 }) },

@@ -5,6 +5,7 @@ import type { Pool } from 'cmalloc/pool'
 import { ensure } from '../random/ensure.js'
 import * as libc from '../support/libc.js'
 import { ArenaModel } from './arena.js'
+import { CacheModel, type Fate } from './cache.js'
 import type { Request } from './request.js'
 
 /** No sequence may hold more than this. */
@@ -37,6 +38,16 @@ export interface Block {
   readonly pins: Pin[]
   /** Whether it is to be freed with its last pin. */
   disposed: boolean
+  /** Whether it is as plain `malloc` made it: the cache may keep it at its end. */
+  plain: boolean
+  /** The block's `SharedArrayBuffer`, if it has one. */
+  shared: SharedArrayBuffer | undefined
+}
+
+/** A `SharedArrayBuffer` that outlives the handle of its block. */
+export interface Sharer {
+  readonly shared: SharedArrayBuffer
+  readonly shadow: Shadow
 }
 
 /** An ArrayBuffer that took the bytes of a block along. */
@@ -63,6 +74,18 @@ export interface Held {
 /** So many of them at most: the oldest are dropped. */
 const MOST_HELD = 12
 
+/** A block that C has: released, or made by its malloc. */
+export class Foreign {
+  constructor(
+    readonly address: bigint,
+    readonly shadow: Shadow,
+  ) {}
+
+  get byteLength(): number {
+    return this.shadow.length
+  }
+}
+
 /** A manager, and what is known of it. */
 export interface Manager {
   readonly handle: MemManager
@@ -82,12 +105,13 @@ export class World {
   strays: Stray[] = []
   /** Blocks on their way to another thread. */
   tickets: { ticket: Ticket; shadow: Shadow; options: MallocOptions }[] = []
-  /** Blocks that C has: released, or made by its malloc. */
-  foreign: { address: bigint; shadow: Shadow }[] = []
+  foreign: Foreign[] = []
   readonly managers: Manager[] = []
   /** The request in flight, if there is one. */
   flight: Flight | undefined
   readonly held: Held[] = []
+  readonly sharers: Sharer[] = []
+  readonly cache = new CacheModel()
   readonly arena = new ArenaModel()
   readonly pools: Record<'plain' | 'scrubbing', Pool | undefined> = { plain: undefined, scrubbing: undefined }
 
@@ -98,6 +122,8 @@ export class World {
     byteLength: number,
     options: MallocOptions = {},
   ): Block {
+    for (const other of [...this.blocks.map((block) => block.handle), ...this.foreign])
+      ensure(isApart(handle, other), 'a block of somebody else is there')
     const block: Block = {
       handle,
       options,
@@ -107,14 +133,36 @@ export class World {
       views: [],
       pins: [],
       disposed: false,
+      plain: false,
+      shared: undefined,
     }
     this.blocks.push(block)
     return block
   }
 
+  /** A new handle for a block as plain `malloc` makes it. */
+  allocate(byteLength: number, contents: Uint8Array | undefined, allocate: () => NativeBuffer): void {
+    const handle = this.cache.allocate(byteLength, contents !== undefined, allocate)
+    this.adopt(handle, contents, byteLength).plain = true
+  }
+
+  /** Frees a block by a call that asks first whether its bytes are in use. */
+  free(block: Block, free: () => void): void {
+    this.cache.free(block, this.#fateOf(block), free)
+    this.letGo(block)
+  }
+
+  #fateOf({ plain, escaped, buffer }: Block): Fate {
+    if (!plain || escaped === 'yes' || (this.flight !== undefined && buffer !== undefined)) return 'gone'
+    return escaped === 'no' ? 'kept' : 'perhaps'
+  }
+
   /** Says that the block of a handle is gone from it. Its views must be empty. */
   end(block: Block): void {
     this.blocks.splice(this.blocks.indexOf(block), 1)
+    // A secret is wiped for all who have it.
+    if (block.shared !== undefined && block.options.secure === true) block.shadow.fill(0)
+    this.unshare(block)
     detached(block)
     this.dead.push(block.handle)
     if (this.dead.length > 5) this.dead.shift()
@@ -127,6 +175,15 @@ export class World {
     if (isInUse && block.options.secure === true) block.shadow.fill(0)
     this.leave(block)
     this.end(block)
+  }
+
+  /** Says that a handle has left what others share with it: they keep the bytes. */
+  unshare(block: Block): void {
+    const { shadow, shared } = block
+    block.shared = undefined
+    if (shared === undefined) return
+    this.sharers.push({ shared, shadow })
+    if (this.sharers.length > MOST_HELD) this.sharers.shift()
   }
 
   /** Says that a handle has left its block, for its end or for another block: what has its bytes keeps them. */
@@ -167,6 +224,8 @@ export class World {
     for (const { buffer, shadow } of this.strays) ensure(shadow.equals(new Uint8Array(buffer)), 'moved bytes changed')
     for (const { address, shadow } of this.foreign) ensure(holds(address, shadow), 'the bytes that C has changed')
     for (const { buffer, shadow } of this.held) ensure(shadow.equals(new Uint8Array(buffer)), 'bytes in use changed')
+    for (const { shared, shadow } of this.sharers) ensure(shadow.equals(new Uint8Array(shared)), 'shared bytes changed')
+    this.cache.check([...this.foreign, ...this.blocks.map(({ handle }) => handle)])
     if (this.held.length > 0) ensure(stats().letGoBlocks >= this.held.length, 'blocks that were let go are not counted')
     if (this.flight !== undefined) {
       const { bytes, shadow } = this.flight
@@ -175,6 +234,7 @@ export class World {
   }
 
   async finish(free: boolean): Promise<void> {
+    this.cache.checkBytes()
     if (free) for (const { handle } of this.managers) handle.free()
     this.arena.finish(free)
     for (const pool of Object.values(this.pools)) pool?.[Symbol.dispose]()
@@ -185,6 +245,7 @@ export class World {
     for (const { ticket } of this.tickets) takeOver(ticket).free()
     for (const { address } of this.foreign) libc.free(address)
     await this.land(0)
+    for (const { shared, shadow } of this.sharers) ensure(shadow.equals(new Uint8Array(shared)), 'shared bytes changed')
     // What the sequence has closed is an open handle until the loop turns.
     await turn()
   }
@@ -205,15 +266,27 @@ export function shadowOf(address: bigint, contents: Uint8Array | undefined, byte
   return shadow
 }
 
+interface Range {
+  readonly address: bigint
+  readonly byteLength: number
+}
+
+function isApart(one: Range, other: Range): boolean {
+  return (
+    one.address + BigInt(one.byteLength) <= other.address || other.address + BigInt(other.byteLength) <= one.address
+  )
+}
+
 function holds(address: bigint, shadow: Shadow): boolean {
   return libc.memcmp(address, shadow, shadow.length) === 0
 }
 
-function checkBlock({ handle, options, shadow, pins }: Block): void {
+function checkBlock({ handle, options, shadow, pins, shared }: Block): void {
   ensure(!handle.freed, 'a live block is freed')
   ensure(handle.address % BigInt(options.align ?? 1) === 0n, `0x${handle.address.toString(16)} is not aligned`)
   ensure(handle.byteLength === shadow.length, `byteLength is ${handle.byteLength}, not ${shadow.length}`)
   ensure(handle.pinned === pins.length > 0, `pinned is ${handle.pinned}, with ${pins.length} pins`)
   // As C sees them, not through a view: making one would change what is tested.
   ensure(holds(handle.address, shadow), 'the bytes are others')
+  if (shared !== undefined) ensure(shadow.equals(new Uint8Array(shared)), 'the shared bytes are others')
 }

@@ -16,6 +16,8 @@ export interface Arguments {
   path: string | undefined
   /** A failure to make on purpose, once the sequence of that number is done. */
   plant: { what: 'signal' | 'error' | 'leak'; at: number } | undefined
+  /** Whether freed blocks are kept for the next `malloc`; half of the sequences each if omitted. */
+  cache: boolean | undefined
   /** The file that the child process writes the number of the sequence under way to. */
   progress: string | undefined
   /** Whether the child process tells each step before it is made. */
@@ -35,6 +37,7 @@ export function parseArguments(args: string[]): Arguments {
       sequences: { type: 'string' },
       path: { type: 'string' },
       plant: { type: 'string' },
+      cache: { type: 'string' },
       progress: { type: 'string' },
       trace: { type: 'boolean' },
     },
@@ -42,7 +45,7 @@ export function parseArguments(args: string[]): Arguments {
   const [suite, ...more] = positionals
   if (!isSuite(suite) || more.length > 0)
     throw new Error(`There are ${SUITES.join(' and ')}, not ${positionals.join(' ')}`)
-  const { node, seed, sequences, path, plant, progress, trace = false } = values
+  const { node, seed, sequences, path, plant, cache, progress, trace = false } = values
   const alone = path === undefined ? DEFAULT_SEQUENCES : 1
   return {
     suite,
@@ -51,6 +54,7 @@ export function parseArguments(args: string[]): Arguments {
     sequences: sequences === undefined ? alone : integer('--sequences', sequences),
     path,
     plant: plant === undefined ? undefined : parsePlant(plant),
+    cache: cache === undefined ? undefined : parseSwitch(cache),
     progress,
     trace,
   }
@@ -72,6 +76,11 @@ function parsePlant(text: string): NonNullable<Arguments['plant']> {
     throw new Error(`--plant must be signal@N, error@N or leak@N, not ${text}`)
   }
   return { what, at: integer('--plant', at) }
+}
+
+function parseSwitch(text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw new Error(`--cache must be on or off, not ${text}`)
+  return text === 'on'
 }
 
 function integer(name: string, text: string): number {

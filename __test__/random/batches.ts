@@ -16,7 +16,7 @@ const AT_ONCE = 2
 /** A process that takes longer hangs: it is killed, and counts as one that a signal ended. */
 const TIME_LIMIT = 300_000
 
-export type Batch = Pick<Arguments, 'suite' | 'node' | 'seed' | 'sequences' | 'path' | 'plant'>
+export type Batch = Pick<Arguments, 'suite' | 'node' | 'seed' | 'sequences' | 'path' | 'plant' | 'cache'>
 
 export interface Result extends Batch {
   code: number | null
@@ -28,18 +28,28 @@ export interface Result extends Batch {
   stderr: string
 }
 
-/** Cuts so many sequences into batches, each with a seed and a runtime of its own. A plant is of the first one. */
-export function batchesOf({ suite, node, seed, sequences, path, plant }: Batch): Batch[] {
+/** What runs without the cache has its processes run without it, too: a sanitizer. */
+const MAY_CACHE = process.env['CMALLOC_CACHE'] !== '0'
+
+/**
+ * Cuts so many sequences into batches, each with a seed and a runtime of its own. On each runtime every other one has no cache
+ * of freed blocks. A plant is of the first one.
+ */
+export function batchesOf({ suite, node, seed, sequences, path, plant, cache }: Batch): Batch[] {
   const batches: Batch[] = []
-  for (let done = 0; done < sequences; done += BATCH) {
+  const runtimes = node === undefined ? RUNTIMES : [node]
+  const length = cache === undefined ? Math.min(BATCH, Math.ceil(sequences / 2)) : BATCH
+  for (let done = 0; done < sequences; done += length) {
     const index = batches.length
+    const [place, round] = [index % runtimes.length, Math.floor(index / runtimes.length)]
     batches.push({
       suite,
-      node: node ?? RUNTIMES[index % RUNTIMES.length],
+      node: runtimes[place],
       seed: seed + index,
-      sequences: Math.min(BATCH, sequences - done),
+      sequences: Math.min(length, sequences - done),
       path,
       plant: index === 0 ? plant : undefined,
+      cache: MAY_CACHE && (cache ?? (place + round) % 2 === 0),
     })
   }
   return batches
@@ -76,24 +86,25 @@ export async function runBatch(batch: Batch, trace = false): Promise<Result> {
 }
 
 /** The options that make a batch again. */
-export function toArguments({ node, seed, sequences, path, plant }: Batch): string[] {
+export function toArguments({ node, seed, sequences, path, plant, cache }: Batch): string[] {
   return [
     ...(node === undefined ? [] : ['--node', String(node)]),
     '--seed',
     String(seed),
     ...(path === undefined ? ['--sequences', String(sequences)] : ['--path', path]),
     ...(plant === undefined ? [] : ['--plant', `${plant.what}@${plant.at}`]),
+    ...(cache === undefined ? [] : ['--cache', cache ? 'on' : 'off']),
   ]
 }
 
-function start({ node }: Batch, args: string[]): Promise<Pick<Result, 'code' | 'signal' | 'stdout' | 'stderr'>> {
+function start({ node, cache }: Batch, args: string[]): Promise<Pick<Result, 'code' | 'signal' | 'stdout' | 'stderr'>> {
   const program = resolve(__dirname, 'child.ts')
   return new Promise((done, fail) => {
     const [command, ...flags] = commandOf(node, ['--import=tsx', '--expose-gc'])
     const child = spawn(command!, [...flags, program, ...args], {
       cwd: ROOT,
       // What compiles TypeScript cares for its cache in the background: requests in flight that are not the sequence's.
-      env: { ...process.env, TSX_DISABLE_CACHE: '1' },
+      env: { ...process.env, TSX_DISABLE_CACHE: '1', CMALLOC_CACHE: cache === false ? '0' : '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: TIME_LIMIT,
       killSignal: 'SIGKILL',

@@ -1,13 +1,13 @@
 /** One batch of sequences: the program that may crash. Started by run.ts. */
 
 import { openSync, writeSync } from 'node:fs'
-import { malloc, setMemoryLimit, stats } from 'cmalloc'
+import { malloc, setMemoryLimit, stats, trim } from 'cmalloc'
 import * as fc from 'fast-check'
 import { parseArguments } from './arguments.js'
 import { collect } from './collect.js'
 import type { Sequence, Suite } from './suite.js'
 
-const { suite: name, seed, sequences, path, plant, progress, trace } = parseArguments(process.argv.slice(2))
+const { suite: name, seed, sequences, path, plant, cache, progress, trace } = parseArguments(process.argv.slice(2))
 
 const { suite } = require(`../${name}/suite.js`) as { suite: Suite }
 
@@ -52,9 +52,16 @@ async function mustBeEmpty(): Promise<void> {
     // oxlint-disable-next-line no-await-in-loop -- finalizers run one turn after the other
     await new Promise((done) => setTimeout(done, 1))
   }
-  const { liveBlocks, liveBytes, awaitingFinalizerBytes } = stats()
-  if (liveBlocks === 0 && liveBytes === 0 && awaitingFinalizerBytes === 0) return
-  throw new Error(`Broken: ${liveBlocks} blocks of ${liveBytes} bytes are left, ${awaitingFinalizerBytes} with views`)
+  const { liveBlocks, liveBytes, awaitingFinalizerBytes, cachedBytes } = stats()
+  if (liveBlocks > 0 || liveBytes > 0 || awaitingFinalizerBytes > 0)
+    throw new Error(`Broken: ${liveBlocks} blocks of ${liveBytes} bytes are left, ${awaitingFinalizerBytes} with views`)
+  if (cache === false && cachedBytes > 0) throw new Error(`Broken: ${cachedBytes} bytes are kept, without a cache`)
+  trim()
+  // Where all is zero, nothing hides what was counted too often.
+  const { allocations, explicitFrees, collectedFrees, ...left } = stats()
+  const isLeft = left.liveBlocks + left.liveBytes + left.cachedBlocks + left.cachedBytes > 0
+  if (isLeft || allocations !== explicitFrees + collectedFrees)
+    throw new Error(`Broken: the counts do not end at zero: ${JSON.stringify(stats())}`)
 }
 
 /** What loads the program may have requests in flight as it begins. */

@@ -4,8 +4,9 @@
  * - `npm run fuzz`: calls with hostile arguments, whose code does something to handles while a call is under way
  * - `npm run model`: sound calls on many handles, against a model that knows every byte
  *
- * None may end in a signal, throw an undocumented error, lose a byte or leak a block. Every failure is printed with
- * the command that makes it again: `--node`, `--seed` and `--sequences` for a batch, `--path` for one sequence of it.
+ * None may end in a signal, throw an undocumented error, lose a byte or leak a block. Half of them run with the cache of freed
+ * blocks, half without. Every failure is printed with the command that makes it again: `--node`, `--cache`, `--seed` and
+ * `--sequences` for a batch, `--path` for one sequence of it.
  */
 
 import { nameOf } from '../support/run.js'

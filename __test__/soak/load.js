@@ -2,7 +2,7 @@
 // The mix of calls that every thread of the soak makes: about so many bytes alive, of blocks of every size, whose
 // contents are looked at whenever they are met.
 const assert = require('node:assert')
-const { consume, free, handOver, malloc, NativeBuffer, takeOver } = require('../..')
+const { consume, free, handOver, malloc, NativeBuffer, setCacheLimit, stats, takeOver, trim } = require('../..')
 const libc = require('koffi').load(process.platform === 'win32' ? 'ucrtbase.dll' : null)
 const cFree = libc.func('void free(void *block)')
 const cMalloc = libc.func('void *malloc(size_t size)')
@@ -10,6 +10,10 @@ const cMalloc = libc.func('void *malloc(size_t size)')
 const MiB = 2 ** 20
 const MOST_BYTES = 32 * MiB
 const MOST_BLOCKS = 3000
+const MOST_SHARED = 20
+const CACHE_LIMIT = 4 * MiB
+// Node 20 has none.
+const HAS_SHARED = Number.parseInt(process.versions.node, 10) >= 22
 
 /**
  * @param random gives integers below a limit
@@ -20,6 +24,7 @@ const MOST_BLOCKS = 3000
 module.exports = ({ random, moves, post, quiet }) => {
   let blocks = []
   let bytes = 0
+  const shared = []
 
   const length = () => {
     const kind = random(100)
@@ -42,10 +47,10 @@ module.exports = ({ random, moves, post, quiet }) => {
     return taken
   }
 
-  const check = ({ block, byte }) => {
-    const seen = block.bytes
+  const checkBytes = (seen, byte) => {
     for (const at of [0, seen.length >> 1, seen.length - 1]) assert.strictEqual(seen[at], byte)
   }
+  const check = ({ block, byte }) => checkBytes(block.bytes, byte)
 
   const allocate = () => {
     const byte = 1 + random(255)
@@ -86,6 +91,26 @@ module.exports = ({ random, moves, post, quiet }) => {
       add(NativeBuffer.from(block.bytes.subarray(0, 1000)), byte)
     },
     () => {
+      const { block, byte } = take()
+      checkBytes(block.read(new Uint8Array(Math.min(block.byteLength, 1000))), byte)
+      const other = byte ^ 1
+      add(block.write(new Uint8Array(block.byteLength).fill(other)), other)
+    },
+    // The same length again and again.
+    () => {
+      const byteLength = length()
+      for (let round = 0; round < 5; round++) {
+        const block = malloc(byteLength, 1, round)
+        if (round % 2 === 0) check({ block, byte: round })
+        block.free()
+      }
+    },
+    () => {
+      if (random(20) === 0) setCacheLimit(random(2) === 0 ? random(CACHE_LIMIT) : CACHE_LIMIT)
+      if (random(50) === 0) trim()
+      assert(stats().cachedBytes <= 3 * CACHE_LIMIT, `${stats().cachedBytes} bytes are kept`)
+    },
+    () => {
       const taken = take()
       const pin = taken.block.pin()
       setImmediate(() => {
@@ -111,6 +136,16 @@ module.exports = ({ random, moves, post, quiet }) => {
     })
   }
 
+  if (HAS_SHARED) {
+    actions.push(() => {
+      const { block, byte } = take()
+      shared.push({ seen: new Uint8Array(block.shared), byte })
+      if (random(2) === 0) block.free()
+      const { seen, byte: old } = shared.length > MOST_SHARED ? shared.shift() : shared[random(shared.length)]
+      checkBytes(seen, old)
+    })
+  }
+
   /** Takes a block over that was handed over. */
   function accept({ ticket, byte }) {
     add(takeOver(ticket), byte)
@@ -130,6 +165,8 @@ module.exports = ({ random, moves, post, quiet }) => {
       for (const { block } of blocks) if (random(2) === 0) block.free()
       blocks = []
       bytes = 0
+      shared.length = 0
+      trim()
     },
   }
 }

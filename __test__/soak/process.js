@@ -26,8 +26,15 @@ function residentBytes() {
 /** What the C library keeps of what was freed is its own affair: it is asked to give it back first. */
 function sample() {
   trim(0)
-  const { liveBytes, liveBlocks, leakedAtTeardown } = stats()
-  const line = { seconds: passed(), resident: residentBytes(), external: externalBytes(), liveBytes, liveBlocks }
+  const { liveBytes, liveBlocks, leakedAtTeardown, cachedBytes } = stats()
+  const line = {
+    seconds: passed(),
+    resident: residentBytes(),
+    external: externalBytes(),
+    liveBytes,
+    liveBlocks,
+    cachedBytes,
+  }
   console.log(JSON.stringify({ ...line, leakedAtTeardown }))
 }
 
@@ -81,10 +88,10 @@ async function work() {
     await sleep(1)
   }
   sample()
-  const { liveBlocks, awaitingFinalizerBytes, leakedAtTeardown } = stats()
+  const { liveBlocks, awaitingFinalizerBytes, leakedAtTeardown, cachedBlocks } = stats()
   assert.deepStrictEqual(
-    { liveBlocks, awaitingFinalizerBytes },
-    { liveBlocks: leakedAtTeardown, awaitingFinalizerBytes: 0 },
+    { liveBlocks, awaitingFinalizerBytes, cachedBlocks },
+    { liveBlocks: leakedAtTeardown, awaitingFinalizerBytes: 0, cachedBlocks: 0 },
   )
   assert(externalBytes() - before <= 2 ** 20, `${externalBytes() - before} external bytes are left`)
 })()

@@ -1,6 +1,6 @@
 /**
- * `npm run soak [-- --minutes N] [--seed N] [--node V] [--plot FILE]`: a mixed load on the main thread and on workers that
- * come and go. Plots what the process has in memory, which must end level, and with no block left.
+ * `npm run soak [-- --minutes N] [--seed N] [--node V] [--cache on|off] [--plot FILE]`: a mixed load on the main thread and on
+ * workers that come and go. Plots what the process has in memory, which must end level, and with no block left.
  */
 
 import { spawn } from 'node:child_process'
@@ -26,6 +26,7 @@ interface Sample {
   external: number
   liveBytes: number
   liveBlocks: number
+  cachedBytes: number
 }
 
 const { values } = parseArgs({
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string' },
     node: { type: 'string' },
+    cache: { type: 'string', default: 'on' },
     plot: { type: 'string', default: join(ROOT, 'target/soak.svg') },
   },
 })
@@ -44,7 +46,12 @@ const node = values.node === undefined ? process.execPath : runtimePath(Number(v
 /** Runs the process, and collects its samples. */
 async function watch(): Promise<{ samples: Sample[]; failed: string | undefined }> {
   const args = ['--expose-gc', join(__dirname, 'process.js'), String(seconds), String(seed)]
-  const child = spawn(node, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], timeout: (seconds + 120) * 1000 })
+  const child = spawn(node, args, {
+    cwd: ROOT,
+    env: { ...process.env, CMALLOC_CACHE: values.cache === 'off' ? '0' : '1' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: (seconds + 120) * 1000,
+  })
   const exit = new Promise<string | undefined>((done, fail) => {
     child.on('error', fail)
     child.on('close', (code, signal) => done(code === 0 ? undefined : `The process ended with ${code ?? signal}`))
@@ -89,7 +96,9 @@ function plot(samples: Sample[], version: string): void {
 }
 
 async function main(): Promise<void> {
-  console.log(`${values.minutes} minutes: npm run soak -- --minutes ${values.minutes} --seed ${seed}`)
+  console.log(
+    `${values.minutes} minutes: npm run soak -- --minutes ${values.minutes} --seed ${seed} --cache ${values.cache}`,
+  )
   const { samples, failed } = await watch()
   plot(samples, process.versions.node)
   console.log(`The plot is ${relative(ROOT, values.plot)}`)

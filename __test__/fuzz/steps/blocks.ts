@@ -177,8 +177,9 @@ const resize = kindOf('resize', 6, fc.record({ of: register, byteLength: size, i
   if (!block.alive) return mustFail(outcome, ...BAD_ARGUMENT, FREED)
   if (!isLength(byteLength) || pattern === null) return mustFail(outcome, ...BAD_ARGUMENT)
   // The new bytes; and if the block has escaped, it is copied whole.
-  mustSucceed(outcome, block.moved ? byteLength + old : byteLength - old)
+  mustSucceed(outcome, block.moved || block.shared !== undefined ? byteLength + old : byteLength - old)
   if (!outcome.ok) return
+  world.unshare(block)
   ensure(outcome.value === block.handle, 'resize did not return its buffer')
   world.mustBeEmpty(block)
   block.moved = false

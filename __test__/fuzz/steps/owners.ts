@@ -24,7 +24,8 @@ const release = kindOf('release', 4, fc.record({ of: register }), (world, block)
   const outcome = attempt(() => block.handle.release(), [FREED, ESCAPED, SECURE])
   if (!block.alive) return mustFail(outcome, FREED)
   if (block.secure) return mustFail(outcome, SECURE)
-  if (!outcome.ok) return ensure(block.moved, 'a block has escaped that nobody moved')
+  if (!outcome.ok) return ensure(block.moved || block.shared !== undefined, 'a block has escaped that nobody moved')
+  ensure(block.shared === undefined, 'a shared block was released')
   ensure(outcome.value === address, 'release returned another address')
   world.released.push({ address, byteLength: block.byteLength, first: block.first })
   world.end(block)
@@ -55,8 +56,10 @@ const consumeHandle = kindOf(
     if (!block.alive) return mustFail(outcome, FREED)
     if (!outcome.ok) {
       const refused = outcome.code === OUT_OF_MEMORY && mayBeRefused(byteLength - block.byteLength)
-      return ensure(refused || (outcome.code === ESCAPED && block.moved), `${outcome.code} for ${byteLength} bytes`)
+      const hasEscaped = block.moved || block.shared !== undefined
+      return ensure(refused || (outcome.code === ESCAPED && hasEscaped), `${outcome.code} for ${byteLength} bytes`)
     }
+    ensure(block.shared === undefined, 'a shared block was consumed')
     const { first, last, secure, lazy, byteLength: old } = block
     world.end(block)
     const moved = world.adopt(made.to, outcome.value, byteLength, first, byteLength === old ? last : undefined)

@@ -1,10 +1,20 @@
 /** Receivers that are none, the constructor, the statistics, and the native class below. */
 
-import { consume, free, getBufferAddress, malloc, NativeBuffer, perThread, setMemoryLimit, stats } from 'cmalloc'
+import {
+  consume,
+  free,
+  getBufferAddress,
+  malloc,
+  NativeBuffer,
+  perThread,
+  setCacheLimit,
+  setMemoryLimit,
+  stats,
+  trim,
+} from 'cmalloc'
 import * as native from 'cmalloc/native'
 import * as fc from 'fast-check'
 import { ensure } from '../../random/ensure.js'
-import { UNAVAILABLE } from '../../random/reach.js'
 import { attempt, BAD_ARGUMENT, mustFail, PLAIN } from '../outcome.js'
 import { isLength } from '../rules.js'
 import { kind } from '../kind.js'
@@ -117,6 +127,18 @@ const limit = kind('setMemoryLimit', 2, fc.record({ bytes: size, asked: size }),
   }
 })
 
+const cacheLimit = kind('setCacheLimit', 2, fc.record({ bytes: size, trims: fc.boolean() }), (world, made) => {
+  const bytes = make(world, made.bytes)
+  const before = world.effects
+  const outcome = attempt(() => setCacheLimit(bytes as number), BAD_ARGUMENT)
+  ensure(world.effects === before, 'a limit was converted')
+  ensure(outcome.ok === (isLength(bytes) || bytes === 0), 'a limit was not checked')
+  if (outcome.ok) world.cacheLimit = bytes as number
+  if (!made.trims) return
+  const { cachedBytes } = stats()
+  ensure(trim() === cachedBytes && stats().cachedBytes === 0 && stats().cachedBlocks === 0, 'something is kept')
+})
+
 const count = kind('stats', 1, fc.record({}), (world) => {
   const alive = new Set(world.blocks.filter((block) => block?.alive))
   const bytes = [...alive].reduce((sum, block) => sum + block!.byteLength, 0)
@@ -129,7 +151,7 @@ const count = kind('stats', 1, fc.record({}), (world) => {
 /** The native class is safe without the layer above it: its own errors come, or those of napi-rs. */
 const SLOT_CODES = [
   'ERR_INVALID_STATE',
-  ...UNAVAILABLE,
+  'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM',
   'ERR_CMALLOC_FREED',
   'ERR_CMALLOC_OUT_OF_MEMORY',
   'ERR_CMALLOC_ESCAPED',
@@ -146,8 +168,10 @@ const SLOT_CALLS = [
   'fill',
   'fillByte',
   'write',
+  'read',
   'copyFrom',
   'buffer',
+  'share',
   'residentBytes',
   'consume',
   'release',
@@ -195,4 +219,4 @@ const slot = kind(
   },
 )
 
-export const STRANGER_KINDS = [foreign, construct, limit, count, slot]
+export const STRANGER_KINDS = [foreign, construct, limit, cacheLimit, count, slot]

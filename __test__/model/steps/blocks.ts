@@ -11,8 +11,8 @@ import { MEMORY_LIMIT, shadowOf, type Block, type World } from '../world.js'
 export const MOST_BLOCKS = 40
 
 function allocateOne(world: World, count: number, size: number, given: Parameters<typeof malloc>[2]): void {
-  const handle = malloc(count, size, given)
-  world.adopt(handle, given === undefined ? undefined : bytesOf(given, count * size), count * size)
+  const contents = given === undefined ? undefined : bytesOf(given, count * size)
+  world.allocate(count * size, contents, () => malloc(count, size, given))
 }
 
 const allocate = kind(
@@ -31,8 +31,11 @@ const allocateSpecial = kind(
   (world, { byteLength, init, options: asked }) => {
     if (world.blocks.length >= MOST_BLOCKS) return
     const given = asked.lazy === true ? (init === undefined ? undefined : 'zero') : init
-    const handle = malloc(byteLength, 1, given, asked)
-    world.adopt(handle, given === undefined ? undefined : bytesOf(given, byteLength), byteLength, asked)
+    const contents = given === undefined ? undefined : bytesOf(given, byteLength)
+    const call = (): NativeBuffer => malloc(byteLength, 1, given, asked)
+    const isPlain = (asked.align ?? 1) === 1 && asked.lazy !== true && asked.secure !== true
+    if (isPlain) world.allocate(byteLength, contents, call)
+    else world.adopt(call(), contents, byteLength, asked)
   },
 )
 
@@ -46,14 +49,13 @@ const allocateMany = kind(
 )
 
 const copyOwn = kind('from', 2, fc.uint8Array({ minLength: 1, maxLength: 100 }), (world, bytes) => {
-  world.adopt(NativeBuffer.from(bytes), bytes, bytes.length)
+  world.allocate(bytes.length, bytes, () => NativeBuffer.from(bytes))
 })
 
 const slice = kindOf('slice', 4, fc.tuple(position, position), (world, { handle, shadow }, ends) => {
   const [from, to] = rangeOf(ends, shadow.length)
   if (from === to) return mustThrow('ERR_OUT_OF_RANGE', () => handle.slice(from, to))
-  const copy = handle.slice(from - shadow.length || -shadow.length, to)
-  world.adopt(copy, shadow.subarray(from, to), to - from)
+  world.allocate(to - from, shadow.subarray(from, to), () => handle.slice(from - shadow.length || -shadow.length, to))
 })
 
 const resize = kindOf('resize', 8, fc.record({ to: length, init: optionalInit }), (world, block, { to, init }) => {
@@ -62,6 +64,8 @@ const resize = kindOf('resize', 8, fc.record({ to: length, init: optionalInit })
   if (block.pins.length > 0) return mustThrow('ERR_CMALLOC_PINNED', () => handle.resize(to))
   ensure(handle.resize(to, init) === handle, 'resize did not return its buffer')
   world.leave(block)
+  world.unshare(block)
+  block.plain = false
   // A block whose bytes had moved away was copied, and now has bytes of its own.
   block.escaped = 'no'
   block.shadow = shadowOf(handle.address, shadow, to)
@@ -75,14 +79,13 @@ const WAYS: Record<string, (handle: NativeBuffer) => void> = {
 
 const freeIt = kindOf('free', 8, fc.constantFrom(...Object.keys(WAYS)), (world, block, way) => {
   if (block.pins.length > 0) return mustThrow('ERR_CMALLOC_PINNED', () => WAYS[way]!(block.handle))
-  WAYS[way]!(block.handle)
-  world.letGo(block)
+  world.free(block, () => WAYS[way]!(block.handle))
 })
 
 const dispose = kindOf('dispose', 3, none, (world, block) => {
+  if (block.pins.length === 0) return world.free(block, () => block.handle[Symbol.dispose]())
   block.handle[Symbol.dispose]()
-  if (block.pins.length > 0) block.disposed = true
-  else world.letGo(block)
+  block.disposed = true
 })
 
 /** The garbage collector frees it, at some time. */
@@ -90,10 +93,12 @@ const drop = kindOf('drop', 2, none, (world, block) => {
   for (const pin of block.pins) pin.unpin()
   if (block.disposed) return world.letGo(block)
   world.blocks.splice(world.blocks.indexOf(block), 1)
+  world.unshare(block)
 })
 
 const pin = kindOf('pin', 3, none, (_world, block) => {
   block.pins.push(block.handle.pin())
+  block.plain = false
 })
 
 function unpinOne(world: World, block: Block, which: number): void {
@@ -117,6 +122,9 @@ const USES: Record<string, (handle: NativeBuffer) => unknown> = {
   resize: (handle) => handle.resize(1),
   residentBytes: (handle) => handle.residentBytes(),
   pin: (handle) => handle.pin(),
+  read: (handle) => handle.read(new Uint8Array(1)),
+  write: (handle) => handle.write(new Uint8Array(1)),
+  shared: (handle) => handle.shared,
   release: (handle) => handle.release(),
   free: (handle) => handle.free(),
 }

@@ -4,7 +4,7 @@ import { NativeBuffer } from 'cmalloc'
 import * as fc from 'fast-check'
 import { ensure } from '../../random/ensure.js'
 import * as libc from '../../support/libc.js'
-import { kindOf, unlessEscaped } from '../kind.js'
+import { kindOf, mustThrow, unlessEscaped } from '../kind.js'
 import { bytesOf, init, position, rangeOf } from '../values.js'
 import type { Block } from '../world.js'
 
@@ -99,8 +99,76 @@ const copyNew = kindOf('from a view', 2, ends, (world, block, both) => {
   const [start, end] = rangeOf(both, block.shadow.length)
   const bytes = bytesThrough(block)
   if (bytes === undefined || start === end) return
-  const copy = NativeBuffer.from(bytes.subarray(start, end))
-  world.adopt(copy, block.shadow.subarray(start, end), end - start)
+  const contents = block.shadow.subarray(start, end)
+  world.allocate(end - start, contents, () => NativeBuffer.from(bytes.subarray(start, end)))
 })
 
-export const CONTENT_KINDS = [read, write, view, fill, fillFromItself, writeInC, copyBetween, copyNew]
+/** What bytes are copied from, or to: memory of JavaScript, or of a block, perhaps of the very same. */
+const PLACES: Record<string, (length: number) => ArrayBufferView> = {
+  Uint8Array: (length) => new Uint8Array(length),
+  DataView: (length) => new DataView(new ArrayBuffer(length + 3), 2, length),
+  Buffer: (length) => Buffer.alloc(length),
+  shared: (length) => new Uint8Array(new SharedArrayBuffer(length)),
+}
+
+const copyOut = kindOf(
+  'block.read',
+  4,
+  fc.record({ ends, place: fc.constantFrom(...Object.keys(PLACES)) }),
+  (_world, { handle, shadow }, made) => {
+    const [from, to] = rangeOf(made.ends, shadow.length)
+    const into = PLACES[made.place]!(to - from)
+    ensure(handle.read(into, from) === into, 'read did not return its view')
+    const copied = Buffer.from(into.buffer as ArrayBuffer, into.byteOffset, into.byteLength)
+    ensure(shadow.subarray(from, to).equals(copied), 'the bytes that were read are others')
+  },
+)
+
+const copyIn = kindOf(
+  'block.write',
+  4,
+  fc.record({ ends, place: fc.constantFrom(...Object.keys(PLACES)), value: fc.nat(255) }),
+  (_world, { handle, shadow }, made) => {
+    const [from, to] = rangeOf(made.ends, shadow.length)
+    const source = PLACES[made.place]!(to - from)
+    new Uint8Array(source.buffer, source.byteOffset, source.byteLength).forEach((_, index, bytes) => {
+      bytes[index] = made.value + index
+    })
+    ensure(handle.write(source, from) === handle, 'write did not return its buffer')
+    for (let index = from; index < to; index++) shadow[index] = made.value + index - from
+  },
+)
+
+/** Between two blocks, or within one, where both parts may overlap. */
+const copyThrough = kindOf(
+  'read and write through a view',
+  3,
+  fc.record({ which: fc.nat(), from: ends, at: position, reads: fc.boolean() }),
+  (world, block, { which, from: both, at, reads }) => {
+    const other = world.blocks[which % world.blocks.length]!
+    const bytes = bytesThrough(other)
+    if (bytes === undefined) return
+    const [from, to] = rangeOf(both, other.shadow.length)
+    const start = Math.floor(at * block.shadow.length)
+    const part = bytes.subarray(from, to)
+    const call = (): unknown => (reads ? block.handle.read(part, start) : block.handle.write(part, start))
+    if (to - from > block.shadow.length - start) return mustThrow('ERR_OUT_OF_RANGE', call)
+    call()
+    if (reads) block.shadow.copy(other.shadow, from, start, start + to - from)
+    else other.shadow.copy(block.shadow, start, from, to)
+  },
+)
+
+export const CONTENT_KINDS = [
+  read,
+  write,
+  view,
+  fill,
+  fillFromItself,
+  writeInC,
+  copyBetween,
+  copyNew,
+  copyOut,
+  copyIn,
+  copyThrough,
+]

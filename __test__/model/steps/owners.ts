@@ -6,7 +6,7 @@ import { ensure } from '../../random/ensure.js'
 import * as libc from '../../support/libc.js'
 import { kind, kindOf, mustThrow, none, pick, unlessEscaped } from '../kind.js'
 import { length, position } from '../values.js'
-import { shadowOf, type Block, type World } from '../world.js'
+import { Foreign, shadowOf, type Block, type World } from '../world.js'
 
 /** Blocks of C at most. */
 const MOST_FOREIGN = 10
@@ -16,8 +16,9 @@ function take<T>(world: World, block: Block, call: (handle: NativeBuffer) => T):
   const { handle, pins } = block
   // It would pull the bytes from under the request: these calls are explicit, and do not ask.
   if (world.flight?.block === block) return undefined
-  if (pins.length === 0) return unlessEscaped(block, () => call(handle))
-  mustThrow('ERR_CMALLOC_PINNED', () => call(handle))
+  block.plain = false
+  if (pins.length === 0 && block.shared === undefined) return unlessEscaped(block, () => call(handle))
+  mustThrow(pins.length > 0 ? 'ERR_CMALLOC_PINNED' : 'ERR_CMALLOC_ESCAPED', () => call(handle))
   return undefined
 }
 
@@ -28,14 +29,14 @@ const release = kindOf('release', 3, none, (world, block) => {
   const released = take(world, block, (handle) => handle.release())
   if (released === undefined) return
   ensure(released.value === address, 'release returned another address')
-  world.foreign.push({ address, shadow: block.shadow })
+  world.foreign.push(new Foreign(address, block.shadow))
   world.end(block)
 })
 
 const allocateInC = kind('malloc in C', 2, length, (world, byteLength) => {
   if (world.foreign.length >= MOST_FOREIGN) return
   const address = libc.malloc(byteLength)
-  world.foreign.push({ address, shadow: shadowOf(address, undefined, byteLength) })
+  world.foreign.push(new Foreign(address, shadowOf(address, undefined, byteLength)))
 })
 
 const freeInC = kind('free in C', 2, fc.nat(), (world, which) => {

@@ -18,7 +18,7 @@ const complete = kind('complete the request', 2, fc.nat(255), (world, byte) => w
 const freeNow = kindOf('freeNow', 2, none, (world, block) => {
   // It would pull the bytes from under the request, as it says.
   if (block.pins.length > 0 || world.flight?.block === block) return
-  block.handle.freeNow()
+  world.cache.free(block, 'gone', () => block.handle.freeNow())
   world.end(block)
 })
 
