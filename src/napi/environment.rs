@@ -129,6 +129,13 @@ impl Environment {
         self.caches.borrow_mut().retain(|known| known.strong_count() > 0 && !ptr::eq(known.as_ptr(), cache));
     }
 
+    /// Notes, as the environment ends, that nobody uses its caches any more.
+    pub(crate) fn end_caches(&self) {
+        for cache in self.caches.borrow().iter().filter_map(rc::Weak::upgrade) {
+            cache.end();
+        }
+    }
+
     /// What the caches of this environment have counted.
     pub(crate) fn cached(&self) -> Cached {
         let caches = self.caches.borrow();
