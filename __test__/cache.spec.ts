@@ -456,6 +456,23 @@ test.serial('what other threads keep is counted, and given up at their next call
   t.like(stats(), { cachedBlocks: 0, cachedBytes: 0, liveBlocks: 0, liveBytes: 0, explicitFrees, collectedFrees })
 })
 
+test.serial(
+  'garbage is collected before a refusal although another evaluation keeps blocks in this thread',
+  async (t) => {
+    const { stdout, stderr } = await runSource(
+      `const other = require('cmalloc')
+    for (const path of Object.keys(require.cache)) if (path.includes('dist')) delete require.cache[path]
+    const { malloc, setMemoryLimit, stats } = require('cmalloc')
+    setMemoryLimit(100_000)
+    other.malloc(1000).free()
+    ;(() => { for (let count = 0; count < 9; count++) malloc(10_000) })()
+    console.log(other.malloc !== malloc, stats().cachedBytes, malloc(60_000).byteLength)`,
+      { env: { CMALLOC_CACHE: '1', CMALLOC_DEBUG: '0' } },
+    )
+    t.is(stdout, 'true 1000 60000\n', stderr)
+  },
+)
+
 for (const node of [...only<Runtime>([26]), ...OTHER_RUNTIMES]) {
   test.serial(`what a thread had kept as it ended is not counted as kept, on ${nameOf(node)}`, async (t) => {
     const { stdout, stderr } = await runSource(

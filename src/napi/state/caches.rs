@@ -49,6 +49,17 @@ impl Cache {
         Cached::of(self.0)
     }
 
+    /// Whether it has blocks, and was not asked for them yet.
+    pub(crate) fn may_give_up(&self) -> bool {
+        self.counts().blocks > 0 && self.0.count(Registers::GIVE_UP) == 0
+    }
+
+    /// Asks it to free its blocks, if it has any.
+    pub(crate) fn ask(&self) {
+        let caches = lock();
+        self.0.set(Registers::GIVE_UP, if caches.keep_nothing { KEEP_NOTHING } else { GIVE_UP_ONCE });
+    }
+
     /// Notes, once, that nobody uses it any more.
     pub(crate) fn end(&self) {
         let mut caches = lock();
