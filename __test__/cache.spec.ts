@@ -21,7 +21,7 @@ import { externalBytes } from 'cmalloc/native'
 import { Pool } from 'cmalloc/pool'
 import * as libc from './support/libc.js'
 import { collectUntil, escape, everythingIsGivenBack, MiB, noLimitIsLeftBehind } from './support/memory.js'
-import { nameOf, only, ROOT, runSource, type Runtime } from './support/run.js'
+import { nameOf, only, OTHER_RUNTIMES, ROOT, runSource, type Runtime } from './support/run.js'
 
 /** What a thread keeps unless told otherwise. */
 const LIMIT = 4 * MiB
@@ -455,6 +455,43 @@ test.serial('what other threads keep is counted, and given up at their next call
   await collectUntil(() => stats().cachedBlocks === 0)
   t.like(stats(), { cachedBlocks: 0, cachedBytes: 0, liveBlocks: 0, liveBytes: 0, explicitFrees, collectedFrees })
 })
+
+test.serial(
+  'garbage is collected before a refusal although another evaluation keeps blocks in this thread',
+  async (t) => {
+    const { stdout, stderr } = await runSource(
+      `const other = require('cmalloc')
+    for (const path of Object.keys(require.cache)) if (path.includes('dist')) delete require.cache[path]
+    const { malloc, setMemoryLimit, stats } = require('cmalloc')
+    setMemoryLimit(100_000)
+    other.malloc(1000).free()
+    ;(() => { for (let count = 0; count < 9; count++) malloc(10_000) })()
+    console.log(other.malloc !== malloc, stats().cachedBytes, malloc(60_000).byteLength)`,
+      { env: { CMALLOC_CACHE: '1', CMALLOC_DEBUG: '0' } },
+    )
+    t.is(stdout, 'true 1000 60000\n', stderr)
+  },
+)
+
+for (const node of [...only<Runtime>([26]), ...OTHER_RUNTIMES]) {
+  test.serial(`what a thread had kept as it ended is not counted as kept, on ${nameOf(node)}`, async (t) => {
+    const { stdout, stderr } = await runSource(
+      `const { stats } = require('cmalloc')
+      const { Worker } = require('node:worker_threads')
+      const program = \`
+        const { malloc } = require(\${JSON.stringify(require.resolve('cmalloc'))})
+        for (let length = 1; length <= 100; length++) malloc(length).free()\`
+      new Worker(program, { eval: true }).on('exit', function look() {
+        const { liveBlocks, liveBytes, cachedBlocks, cachedBytes, allocations, explicitFrees, collectedFrees } = stats()
+        // Its slots are finalized a moment later.
+        if (liveBlocks + liveBytes > 0) return setTimeout(look, 10)
+        console.log(cachedBlocks, cachedBytes, allocations, explicitFrees, collectedFrees)
+      })`,
+      { node, env: { CMALLOC_CACHE: '1', CMALLOC_DEBUG: '0' } },
+    )
+    t.is(stdout, '0 0 100 100 0\n', stderr)
+  })
+}
 
 for (const [name, env] of Object.entries({
   'in the debug mode': { CMALLOC_DEBUG: '1', CMALLOC_CACHE: '1' },

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { inTurn, nameOf, NODE_VERSIONS, runFixture } from './support/run.js'
+import { inTurn, nameOf, NODE_VERSIONS, OTHER_RUNTIMES, runFixture, runSource } from './support/run.js'
 
 /** Without a compiler JavaScript can be stopped at each call, also at those that a compiler would not make. */
 const INTERPRETED = ['--no-opt', '--no-sparkplug', '--no-maglev']
@@ -22,4 +22,24 @@ for (const [index, [title, way, times, flags]] of WAYS.entries()) {
       t.deepEqual({ code, signal, stdout }, { code: 0, signal: null, stdout: 'done\n' }, stderr)
     })
   }
+}
+
+for (const node of OTHER_RUNTIMES) {
+  test.serial(`a viewed block that is freed where the stack ends does not leak, on ${nameOf(node)}`, async (t) => {
+    const { stdout, stderr } = await runSource(
+      `const { malloc, stats } = require('cmalloc')
+      function recurse() {
+        const block = malloc(1000)
+        block.bytes
+        block.free()
+        recurse()
+      }
+      for (let round = 0; round < 3; round++) {
+        try { recurse() } catch (error) { if (!(error instanceof RangeError)) throw error }
+      }
+      console.log(stats().leakedAtTeardown)`,
+      { node },
+    )
+    t.is(stdout, '0\n', stderr)
+  })
 }

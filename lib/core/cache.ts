@@ -115,7 +115,9 @@ export function givingUp<T>(operation: () => T): T {
   try {
     return operation()
   } catch (error) {
-    if (registers[GIVE_UP] === 0 || giveUp() === 0) throw error
+    const asked = registers[GIVE_UP]
+    // If it had nothing, another evaluation's cache in this thread has something. Now that was asked, garbage is collected too.
+    if (asked === 0 || (giveUp() === 0 && asked === KEEP_NOTHING)) throw error
     return operation()
   }
 }

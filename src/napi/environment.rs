@@ -129,6 +129,26 @@ impl Environment {
         self.caches.borrow_mut().retain(|known| known.strong_count() > 0 && !ptr::eq(known.as_ptr(), cache));
     }
 
+    /// Whether a cache of this environment has blocks, and was not asked for them yet.
+    pub(crate) fn may_give_up_cache(&self) -> bool {
+        self.caches.borrow().iter().filter_map(rc::Weak::upgrade).any(|cache| cache.may_give_up())
+    }
+
+    /// If there is such a cache, asks all of them, also those that are empty: which of them belongs to the caller, who then
+    /// tries again, is not known here.
+    pub(crate) fn ask_caches(&self) {
+        if self.may_give_up_cache() {
+            self.caches.borrow().iter().filter_map(rc::Weak::upgrade).for_each(|cache| cache.ask());
+        }
+    }
+
+    /// Notes, as the environment ends, that nobody uses its caches any more.
+    pub(crate) fn end_caches(&self) {
+        for cache in self.caches.borrow().iter().filter_map(rc::Weak::upgrade) {
+            cache.end();
+        }
+    }
+
     /// What the caches of this environment have counted.
     pub(crate) fn cached(&self) -> Cached {
         let caches = self.caches.borrow();

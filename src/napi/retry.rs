@@ -25,7 +25,7 @@ pub(super) fn with_retries<T>(
     let sweep = |refusal: &OutOfMemory| {
         collections += 1;
         let is_worth_it = collections <= COLLECTIONS
-            && !(cache_helps(refusal) && environment.cached().blocks > 0)
+            && !(cache_helps(refusal) && environment.may_give_up_cache())
             && could_help(environment, refusal);
         if is_worth_it {
             sweep_all(environment);
@@ -63,8 +63,9 @@ fn cache_helps(refusal: &OutOfMemory) -> bool {
 /// The error for a refusal, which says what waits for an end that may come soon.
 #[cold]
 fn refused(environment: &Environment, refusal: OutOfMemory) -> Failure {
-    // JavaScript tries again if its own cache had something.
+    // JavaScript tries again if its cache was asked.
     if cache_helps(&refusal) {
+        environment.ask_caches();
         caches::ask_to_give_up();
     }
     let (dropped, let_go, left) = waiting(environment);

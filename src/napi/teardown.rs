@@ -64,8 +64,11 @@ unsafe extern "C" fn environment_ends(hint: *mut c_void) {
         let ends = &environment.stores.ends;
         // With the process all of it ends by itself.
         if ends.are_with_process() {
+            ends.begin_teardown();
             return;
         }
+        // The functions that have the caches are not finalized before the process ends.
+        environment.end_caches();
         if ends.are_in_collector() {
             free_all(&environment);
         } else {

@@ -337,9 +337,8 @@ unsafe extern "C" fn detach(env: sys::napi_env, info: sys::napi_callback_info) -
     // SAFETY: the runtime calls with its own arguments.
     unsafe {
         run(env, info, |calls| {
-            let registers = calls.registers(env)?;
-            let is_detached = viewed::take_back(&calls.environment, find(calls, registers)?)?;
-            registers.set(Registers::IS_DETACHED, f64::from(u8::from(is_detached)));
+            let is_detached = viewed::take_back(&calls.environment, find(calls, calls.registers(env)?)?)?;
+            calls.registers(env)?.set(Registers::IS_DETACHED, f64::from(u8::from(is_detached)));
             Ok(())
         })
     }

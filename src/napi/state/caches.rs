@@ -48,13 +48,31 @@ impl Cache {
     pub(crate) fn counts(&self) -> Cached {
         Cached::of(self.0)
     }
+
+    /// Whether it has blocks, and was not asked for them yet.
+    pub(crate) fn may_give_up(&self) -> bool {
+        self.counts().blocks > 0 && self.0.count(Registers::GIVE_UP) == 0
+    }
+
+    /// Asks it to free its blocks, if it has any.
+    pub(crate) fn ask(&self) {
+        let caches = lock();
+        self.0.set(Registers::GIVE_UP, if caches.keep_nothing { KEEP_NOTHING } else { GIVE_UP_ONCE });
+    }
+
+    /// Notes, once, that nobody uses it any more.
+    pub(crate) fn end(&self) {
+        let mut caches = lock();
+        if let Some(index) = caches.present.iter().position(|registers| std::ptr::eq(*registers, self.0)) {
+            caches.present.swap_remove(index);
+            caches.past = caches.past.and(self.counts().as_left());
+        }
+    }
 }
 
 impl Drop for Cache {
     fn drop(&mut self) {
-        let mut caches = lock();
-        caches.present.retain(|registers| !std::ptr::eq(*registers, self.0));
-        caches.past = caches.past.and(self.counts().as_left());
+        self.end();
     }
 }
 
@@ -116,8 +134,11 @@ pub(crate) fn set_keep_nothing(keep_nothing: bool) {
 
 impl Caches {
     fn ask_to_give_up(&self) {
-        for registers in self.present.iter().filter(|_| !self.keep_nothing) {
-            if registers.count(Registers::CACHED_BLOCKS) > 0 {
+        for registers in &self.present {
+            if self.keep_nothing {
+                // Once more: a thread that was just giving up may have overwritten it.
+                registers.set(Registers::GIVE_UP, KEEP_NOTHING);
+            } else if registers.count(Registers::CACHED_BLOCKS) > 0 {
                 registers.set(Registers::GIVE_UP, GIVE_UP_ONCE);
             }
         }
@@ -145,10 +166,12 @@ mod tests {
         ask_to_give_up();
         assert_eq!(registers.count(Registers::GIVE_UP), 1);
         set_keep_nothing(true);
+        registers.set(Registers::GIVE_UP, 0.0);
         ask_to_give_up();
         assert_eq!(registers.count(Registers::GIVE_UP), 2);
         set_keep_nothing(false);
         assert_eq!(registers.count(Registers::GIVE_UP), 1);
+        cache.end();
         drop(cache);
         assert_eq!(totals(), Cached { handed_out: 5, blocks: 0, bytes: 0, left: 2 });
         assert_eq!(totals().freed(), 7);

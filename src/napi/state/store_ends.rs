@@ -78,10 +78,10 @@ impl StoreEnds {
     /// sentinel or the cleanup hook would have run first.
     pub(crate) fn are_their_own(&self) -> bool {
         let would_know = match self.finalizers {
-            Finalizers::Ordered => self.has_sentinel.load(Ordering::Relaxed),
+            Finalizers::Ordered => self.has_sentinel.load(Ordering::Relaxed) && !self.are_with_process(),
             Finalizers::Unordered => true,
             Finalizers::ByCollector => false,
         };
-        would_know && !self.are_with_process() && !self.is_torn_down.load(Ordering::Relaxed)
+        would_know && !self.is_torn_down.load(Ordering::Relaxed)
     }
 }
