@@ -35,6 +35,9 @@ pub(super) fn must_be_plausible(start: NonNull<u8>) -> Outcome<()> {
             "The address 0x{address:x} does not begin a block of malloc: the memory before it, where malloc keeps a block's \
              size, is not mapped and writable"
         ))),
+        Err(InvalidAddress::TooSmall { len }) => Err(Failure::bad_value(format!(
+            "The address 0x{address:x} does not begin a block of malloc: such a block would have {len} bytes, and none is so small"
+        ))),
         Err(InvalidAddress::BadHeader { len }) => Err(Failure::bad_value(format!(
             "The address 0x{address:x} does not begin a block of malloc: such a block would have {len} bytes, not all of which \
              are mapped and writable memory of this process"

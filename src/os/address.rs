@@ -8,6 +8,11 @@ pub(crate) enum InvalidAddress {
     NotWritable,
     /// The bytes before the address, where the block's size is kept, are not mapped for reading and writing.
     NoHeader,
+    /// The size before the address is less than that of any block.
+    TooSmall {
+        /// The length of the block according to that size.
+        len: usize,
+    },
     /// The size before the address is one that does not fit into what is mapped.
     BadHeader {
         /// The length of the block according to that size.

@@ -11,6 +11,8 @@ use crate::os::unix::usable_size;
 
 /// What glibc keeps before each block: the size of the block before, then the size of this one.
 const HEADER: usize = 2 * size_of::<usize>();
+/// What glibc's smallest block holds.
+const SMALLEST: usize = 3 * size_of::<usize>();
 
 /// Fails if no block of `malloc` can start at an address. Reads only what is mapped, and accepts every address if the
 /// kernel does not tell what is mapped.
@@ -29,6 +31,9 @@ pub(crate) fn validate_address(address: usize) -> Result<(), InvalidAddress> {
         None => return Ok(()),
     }
     let len = len_by_header(address);
+    if len < SMALLEST {
+        return Err(InvalidAddress::TooSmall { len });
+    }
     // C's `malloc_usable_size` reads the header of the next block as well.
     if is_writable(address, len) == Some(false) { Err(InvalidAddress::BadHeader { len }) } else { Ok(()) }
 }
@@ -136,6 +141,9 @@ mod tests {
         let words = vec![usize::MAX; 100];
         let inside = validate_address((&raw const words[50]).expose_provenance());
         assert!(matches!(inside, Err(InvalidAddress::BadHeader { .. })));
+        let zeros = vec![0usize; 100];
+        let behind = validate_address((&raw const zeros[50]).expose_provenance());
+        assert_eq!(behind, Err(InvalidAddress::TooSmall { len: size_of::<usize>() }));
         assert_eq!(validate_address(16), Err(InvalidAddress::NotWritable));
         let mappings = read("/proc/self/maps").unwrap();
         let mut end = 0;
