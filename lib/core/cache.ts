@@ -10,10 +10,10 @@
 
 import { rawCalls } from '../runtime/native.js'
 import { mapDelete, mapGet, mapSet } from '../runtime/primordials.js'
-import { fillSlot, UNINIT, type CheckedInit } from './init.js'
-import { allocateCell, detachBuffer, freeCell, initialise, NOT_LET_GO, type Cell, type Reason } from './slots.js'
+import { UNINIT, type CheckedInit } from './init.js'
+import { allocateCell, detachBuffer, fillCell, freeCell, NOT_LET_GO, type Cell, type Reason } from './slots.js'
 
-const { fill, mayCache, registers } = rawCalls
+const { mayCache, registers } = rawCalls
 
 /** Registers in which the cache counts, for the binding to read. */
 const HANDED_OUT = 3
@@ -70,23 +70,13 @@ export function allocateOrTake(byteLength: number, init: CheckedInit): Cell {
   registers[HANDED_OUT]! += 1
   registers[BLOCKS]! -= 1
   registers[BYTES]! -= byteLength
-  if (init !== UNINIT) fillTaken(cell, byteLength, init)
+  if (init !== UNINIT) fillCell(cell, init)
   return cell
 }
 
 function allocateAnew(byteLength: number, init: CheckedInit): Cell {
   if (registers[GIVE_UP] !== 0) giveUp()
   return givingUp(() => allocateCell(byteLength, init))
-}
-
-function fillTaken(cell: Cell, byteLength: number, init: CheckedInit): void {
-  if (typeof init !== 'number' || cell.key < 0) {
-    initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
-  } else {
-    registers[0] = cell.key
-    registers[2] = init
-    fill()
-  }
 }
 
 /** Keeps a cell with its block, or frees the block and recycles the cell. Returns why the block was let go, if it was. */

@@ -3,7 +3,7 @@ import { rawCalls, Slot, type BlockPool, type IncrementalBlock } from '../runtim
 import { fillByte, fillSlot, UNINIT, type CheckedInit } from './init.js'
 import type { CheckedOptions } from './options.js'
 
-const { allocate, buffer, detach, endOfKeys, free, freeNow, keyStep, mayCache, owner, read, registers, write } =
+const { allocate, buffer, detach, endOfKeys, fill, free, freeNow, keyStep, mayCache, owner, read, registers, write } =
   rawCalls
 
 /**
@@ -108,7 +108,7 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
     if (cell.slot.freed) recycle(cell)
     throw error
   }
-  if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
+  fillPattern(cell, init)
   return cell
 }
 
@@ -116,7 +116,7 @@ export function allocateCell(byteLength: number, init: CheckedInit): Cell {
 export function allocateCellWith(options: CheckedOptions, byteLength: number, init: CheckedInit): Cell {
   const { align, lazy, secure } = options
   const cell = receive((slot) => slot.allocate(byteLength, fillByte(init), align, lazy, secure))
-  if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
+  fillPattern(cell, init)
   return cell
 }
 
@@ -130,14 +130,30 @@ export function allocateCellFrom(blocks: BlockPool, byteLength: number, init: Ch
     recycle(cell)
     throw error
   }
-  if (typeof init !== 'number') initialise(cell, () => fillSlot(cell.slot, init, 0, byteLength))
+  fillPattern(cell, init)
   return cell
 }
 
-/** Writes the contents of a new block. Frees it if that throws: a typed array may lie about its length. */
-export function initialise(cell: Cell, fill: () => void): void {
-  try {
+/** Fills the whole of a block that was taken to be handed out. Every argument must have been checked. */
+export function fillCell(cell: Cell, init: CheckedInit): void {
+  if (typeof init !== 'number' || cell.key < 0) {
+    initialise(cell, () => fillSlot(cell.slot, init, 0, cell.byteLength))
+  } else {
+    registers[0] = cell.key
+    registers[2] = init
     fill()
+  }
+}
+
+/** Fills a new block with a pattern. If it is to have one byte everywhere, it was made with that. */
+function fillPattern(cell: Cell, init: CheckedInit): void {
+  if (typeof init !== 'number') fillCell(cell, init)
+}
+
+/** Writes the contents of a new block. Frees it if that throws: a typed array may lie about its length. */
+export function initialise(cell: Cell, put: () => void): void {
+  try {
+    put()
   } catch (error) {
     freeCell(cell)
     throw error
